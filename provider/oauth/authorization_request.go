@@ -1,0 +1,97 @@
+package oauth
+
+import "time"
+
+// AuthorizationRequest is a validated authorization request (RFC 6749 section 4.1.1, OpenID Connect
+// Core section 3.1.2.1): its client exists, and RedirectURI is registered for it.
+type AuthorizationRequest struct {
+	ClientID      string   `json:"client_id"`
+	RedirectURI   string   `json:"redirect_uri"`
+	ResponseType  string   `json:"response_type"`
+	ResponseMode  string   `json:"response_mode"`
+	Scope         Scope    `json:"scope,omitempty"`
+	State         string   `json:"state,omitempty"`
+	Nonce         string   `json:"nonce,omitempty"`
+	CodeChallenge string   `json:"code_challenge,omitempty"` // RFC 7636, always S256
+	Prompt        []string `json:"prompt,omitempty"`
+	MaxAge        *int     `json:"max_age,omitempty"` // seconds
+	ACRValues     []string `json:"acr_values,omitempty"`
+	LoginHint     string   `json:"login_hint,omitempty"`
+	UILocales     []string `json:"ui_locales,omitempty"`
+	Resources     []string `json:"resource,omitempty"` // RFC 8707
+}
+
+// Interaction is an authorization request that waits for its user. The browser holds a Secret, the store
+// its Digest.
+type Interaction struct {
+	Digest    Digest               `json:"-"`
+	Request   AuthorizationRequest `json:"request"`
+	RequestID string               `json:"request_id"`
+	// User is set once somebody has logged in for this request.
+	User      *EndUser  `json:"user,omitempty"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// AuthorizationCode is a code at rest (RFC 6749 section 4.1.2).
+type AuthorizationCode struct {
+	Digest    Digest               `json:"-"`
+	ClientID  string               `json:"client_id"`
+	GrantID   string               `json:"grant_id"`
+	Request   AuthorizationRequest `json:"request"`
+	User      EndUser              `json:"user"`
+	Scope     Scope                `json:"scope"` // what the user consented to
+	IssuedAt  time.Time            `json:"issued_at"`
+	ExpiresAt time.Time            `json:"expires_at"`
+	Used      bool                 `json:"-"` // redeemed or burnt
+}
+
+// Grant is what a user allowed a client: the root of every token made from it. Revoking it ends them all.
+type Grant struct {
+	ID        string    `json:"grant_id"`
+	ClientID  string    `json:"client_id"`
+	UserID    string    `json:"sub"`
+	Scope     Scope     `json:"scope"`
+	Resources []string  `json:"resources,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"` // when nothing made from it can be alive any more
+	Revoked   bool      `json:"revoked"`
+}
+
+// RefreshToken is a refresh token at rest (RFC 6749 section 1.5).
+type RefreshToken struct {
+	Digest       Digest       `json:"-"`
+	ClientID     string       `json:"client_id"`
+	GrantID      string       `json:"grant_id"`
+	User         EndUser      `json:"user"`
+	Scope        Scope        `json:"scope"`
+	Resources    []string     `json:"resources,omitempty"`
+	Nonce        string       `json:"nonce,omitempty"`
+	Confirmation Confirmation `json:"cnf"` // set for public clients (RFC 8705 section 4)
+	IssuedAt     time.Time    `json:"issued_at"`
+	ExpiresAt    time.Time    `json:"expires_at"` // unchanged by rotation
+	// RotatedAt is zero while the token is usable; then the time at which it was replaced.
+	RotatedAt time.Time `json:"-"`
+	// Successor is the digest of the token that replaced it.
+	Successor Digest `json:"-"`
+	// SuccessorUsed says that the successor has itself been used or is gone: no retry can be granted.
+	SuccessorUsed bool `json:"-"`
+}
+
+// OpaqueToken is an access token by reference (RFC 7662): the claims that a JWT would have carried.
+type OpaqueToken struct {
+	Digest    Digest    `json:"-"`
+	JTI       string    `json:"jti"`
+	GrantID   string    `json:"grant_id,omitempty"`
+	ClientID  string    `json:"client_id"`
+	Claims    []byte    `json:"claims"` // JSON object
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Consent is what a user has agreed to let a client have; it grows with each approval.
+type Consent struct {
+	UserID    string    `json:"sub"`
+	ClientID  string    `json:"client_id"`
+	Scope     Scope     `json:"scope"`
+	Resources []string  `json:"resources,omitempty"`
+	At        time.Time `json:"at"`
+}

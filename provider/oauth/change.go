@@ -1,0 +1,159 @@
+package oauth
+
+import "time"
+
+// Change is one state change. A request collects its changes and commits them together, last; the
+// sum is closed, and a store applies each kind by one statement. A change marked conditional makes the
+// whole commit fail with [*Conflict] when another request was first.
+type Change interface{ isChange() }
+
+// UseAssertion marks a client's assertion jti as used until it can no longer be accepted. Conditional:
+// conflicts when the client has used the jti before (RFC 7523 section 3 item 7).
+type UseAssertion struct {
+	ClientID string
+	JTI      string
+	Until    time.Time
+}
+
+// StoreCode keeps a new authorization code.
+type StoreCode struct{ Code AuthorizationCode }
+
+// RedeemCode marks a code as used. Conditional: conflicts unless the code exists, is unused, and its
+// grant is not revoked.
+type RedeemCode struct {
+	Digest  Digest
+	GrantID string
+	At      time.Time
+}
+
+// BurnCode marks a code as used whether or not it was.
+type BurnCode struct {
+	Digest Digest
+	At     time.Time
+}
+
+// StoreGrant keeps a new grant.
+type StoreGrant struct{ Grant Grant }
+
+// ExtendGrant moves a grant's expiry further out, never closer.
+type ExtendGrant struct {
+	GrantID   string
+	ExpiresAt time.Time
+}
+
+// RevokeGrant ends a grant and everything made from it. Revoking twice is no conflict.
+type RevokeGrant struct {
+	GrantID string
+	At      time.Time
+}
+
+// StoreRefresh keeps a grant's first refresh token. Conditional: conflicts when the grant is revoked.
+type StoreRefresh struct{ Token RefreshToken }
+
+// ReplaceRefresh rotates Old to New. Conditional: conflicts unless the grant is not revoked and either Old
+// is unrotated, or it was rotated no longer than Grace before At and its successor is still unused; in
+// that case the successor is removed: a later use of it counts as reuse.
+type ReplaceRefresh struct {
+	Old   Digest
+	New   RefreshToken
+	At    time.Time
+	Grace time.Duration
+}
+
+// UseRefresh asserts, without changing anything, that a refresh token that stays valid (no rotation) is
+// still usable at commit. Conditional: conflicts when its grant is revoked or the token is gone.
+type UseRefresh struct {
+	Digest  Digest
+	GrantID string
+}
+
+// StoreOpaque keeps an access token by reference.
+type StoreOpaque struct{ Token OpaqueToken }
+
+// RevokeAccessToken makes one access token inactive by its jti, until it would have expired.
+type RevokeAccessToken struct {
+	JTI   string
+	Until time.Time
+}
+
+// StoreInteraction keeps or replaces a waiting authorization request.
+type StoreInteraction struct{ Interaction Interaction }
+
+// FinishInteraction removes a waiting authorization request. Conditional: conflicts when it is gone.
+type FinishInteraction struct{ Digest Digest }
+
+// StoreSession keeps a browser session.
+type StoreSession struct{ Session Session }
+
+// EndSession removes a browser session, if it is there.
+type EndSession struct{ Digest Digest }
+
+// RememberConsent adds to what a user has agreed to.
+type RememberConsent struct{ Consent Consent }
+
+// StoreClient adds or replaces a client. With New set it is conditional: conflicts when the id is taken.
+type StoreClient struct {
+	Client Client
+	New    bool
+}
+
+// StoreUser adds or replaces an account. With New set it is conditional: conflicts when the id or the
+// username is taken.
+type StoreUser struct {
+	User User
+	New  bool
+}
+
+// RecordAudit adds one entry to the audit log.
+type RecordAudit struct{ Entry AuditEntry }
+
+// AuditEntry is one line of the audit log: who did what, and why it was allowed. No field is a secret.
+type AuditEntry struct {
+	ID         string         `json:"id"`
+	At         time.Time      `json:"at"`
+	Event      string         `json:"event"` // e.g. "token.issued"; package audit lists them
+	RequestID  string         `json:"request_id,omitempty"`
+	ClientID   string         `json:"client_id,omitempty"`
+	Subject    string         `json:"sub,omitempty"`
+	GrantID    string         `json:"grant_id,omitempty"`
+	JTI        string         `json:"jti,omitempty"`
+	DecisionID string         `json:"decision_id,omitempty"`
+	Detail     map[string]any `json:"detail,omitempty"`
+}
+
+func (UseAssertion) isChange()      {}
+func (StoreCode) isChange()         {}
+func (RedeemCode) isChange()        {}
+func (BurnCode) isChange()          {}
+func (StoreGrant) isChange()        {}
+func (ExtendGrant) isChange()       {}
+func (RevokeGrant) isChange()       {}
+func (StoreRefresh) isChange()      {}
+func (ReplaceRefresh) isChange()    {}
+func (UseRefresh) isChange()        {}
+func (StoreOpaque) isChange()       {}
+func (RevokeAccessToken) isChange() {}
+func (StoreInteraction) isChange()  {}
+func (FinishInteraction) isChange() {}
+func (StoreSession) isChange()      {}
+func (EndSession) isChange()        {}
+func (RememberConsent) isChange()   {}
+func (StoreClient) isChange()       {}
+func (StoreUser) isChange()         {}
+func (RecordAudit) isChange()       {}
+
+// ConflictError is what a client is told when the change came second.
+func (c *Conflict) ConflictError() *Error {
+	switch c.Change.(type) {
+	case UseAssertion:
+		return Errorf(InvalidClient, "the client assertion was used before").Because(c)
+	case RedeemCode:
+		return Errorf(InvalidGrant, "the authorization code was used before or is revoked").Because(c)
+	case ReplaceRefresh, UseRefresh, StoreRefresh:
+		return Errorf(InvalidGrant, "the refresh token was used before or is revoked").Because(c)
+	case FinishInteraction:
+		return Errorf(InvalidRequest, "this login was already completed").Because(c)
+	default:
+		return Errorf(InvalidRequest, "already done").Because(c)
+	}
+}

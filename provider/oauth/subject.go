@@ -1,0 +1,47 @@
+package oauth
+
+import "time"
+
+// Subject is whom a token is about: the client itself or an end user, nothing else.
+type Subject interface {
+	// Subject returns the "sub" claim.
+	Subject() string
+	isSubject()
+}
+
+// ClientItself is the subject of a client_credentials token (RFC 9068 section 2.2).
+type ClientItself struct{ ClientID string }
+
+// Subject implements Subject.
+func (c ClientItself) Subject() string { return c.ClientID }
+func (ClientItself) isSubject()        {}
+
+// EndUser is a person who logged in: how and when.
+type EndUser struct {
+	ID        string    `json:"sub"`
+	AuthTime  time.Time `json:"auth_time"`
+	ACR       string    `json:"acr,omitempty"`
+	AMR       []string  `json:"amr,omitempty"` // RFC 8176
+	SessionID string    `json:"sid,omitempty"`
+}
+
+// Subject implements Subject.
+func (u EndUser) Subject() string { return u.ID }
+func (EndUser) isSubject()        {}
+
+// User is an account that can log in.
+type User struct {
+	ID           string         `json:"sub"` // stable, never reassigned (OpenID Connect Core section 2)
+	Username     string         `json:"username"`
+	PasswordHash string         `json:"password_hash,omitempty"` // argon2id in PHC form
+	Disabled     bool           `json:"disabled,omitempty"`
+	Claims       map[string]any `json:"claims,omitempty"` // standard claims, OpenID Connect Core section 5.1
+	CreatedAt    time.Time      `json:"created_at"`
+}
+
+// Session is a browser's login. The cookie holds a Secret, the store its Digest.
+type Session struct {
+	Digest    Digest    `json:"-"`
+	User      EndUser   `json:"user"` // User.SessionID is the public "sid"
+	ExpiresAt time.Time `json:"expires_at"`
+}

@@ -1,0 +1,71 @@
+package oauth
+
+import (
+	"context"
+	"crypto/x509"
+	"time"
+)
+
+// ClientAuthentication is the proof of who called: which client, by which method, and the state changes
+// that accepting the proof implies (a used assertion jti).
+type ClientAuthentication struct {
+	Client      *Client
+	Profile     Profile // the floor tightened by the client's own
+	Method      AuthMethod
+	Certificate *x509.Certificate // the presented client certificate, whatever the method; may be nil
+	Changes     []Change
+}
+
+// TokenRequest is an authenticated, bound, parsed token request: all that a grant may look at.
+type TokenRequest struct {
+	ID        string // request id
+	Now       time.Time
+	GrantType string
+	Client    *Client
+	Profile   Profile
+	Sender    Confirmation // what the sender proved to hold
+	Scope     Scope        // requested; nil when the parameter was omitted
+	Resources []string     // requested (RFC 8707); nil when omitted
+	Params    Params
+}
+
+// Authorization is a grant's decision: about whom, how much, and what redeeming changes. It issues
+// nothing; the token endpoint alone asks policy, issues, commits and audits.
+type Authorization struct {
+	Subject   Subject
+	GrantID   string   // "" when no grant stands behind it (client_credentials)
+	Scope     Scope    // upper bound; policy may only narrow it
+	Resources []string // upper bound of audiences; empty = the client's default
+	Nonce     string   // for the ID token (OpenID Connect Core section 2)
+	Refresh   Refresh
+	Changes   []Change
+}
+
+// Refresh says what becomes of refresh tokens: [NoRefresh], [NewRefresh], [RotateRefresh] or [KeepRefresh].
+type Refresh interface{ isRefresh() }
+
+// NoRefresh: none is issued.
+type NoRefresh struct{}
+
+// NewRefresh: the grant's first refresh token is issued, with the whole granted scope.
+type NewRefresh struct{}
+
+// RotateRefresh: Old is replaced. The new one keeps Old's scope, binding and expiry.
+type RotateRefresh struct{ Old RefreshToken }
+
+// KeepRefresh: the presented token stays valid and is not sent again.
+type KeepRefresh struct{}
+
+func (NoRefresh) isRefresh()     {}
+func (NewRefresh) isRefresh()    {}
+func (RotateRefresh) isRefresh() {}
+func (KeepRefresh) isRefresh()   {}
+
+// GrantHandler decides one grant type. Redeem must not change anything: what redeeming implies is
+// returned in Authorization.Changes, or in a Refusal.
+type GrantHandler interface {
+	// GrantType is the value of the grant_type parameter.
+	GrantType() string
+	// Redeem returns *Error or *Refusal for what the client did wrong; any other error is a server_error.
+	Redeem(ctx context.Context, req TokenRequest) (Authorization, error)
+}
