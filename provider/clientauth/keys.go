@@ -1,0 +1,66 @@
+package clientauth
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"signet/provider/jose"
+	"signet/provider/oauth"
+)
+
+const (
+	jwksAccept = "application/jwk-set+json, application/json"
+	jwksMaxAge = 10 * time.Minute
+)
+
+// clientKeys finds clients' public keys and keeps parsed sets: parsing costs more than verifying. A set
+// stays only as long as the bytes it came from stay the same.
+type clientKeys struct {
+	fetch Fetcher
+	sets  memo[parsedKeys] // by client_id or URL, both registered
+}
+
+type parsedKeys struct {
+	raw []byte
+	set *jose.KeySet
+}
+
+// of returns the client's keys, by value before by reference. An error that is no *oauth.Error means that
+// they cannot be had now.
+func (k *clientKeys) of(ctx context.Context, c *oauth.Client) (*jose.KeySet, error) {
+	if len(c.JWKS) > 0 {
+		return k.parse("id:"+c.ID, c.JWKS)
+	}
+	if c.JWKSURI == "" {
+		return nil, failed(errors.New("the client has no keys"))
+	}
+	raw, err := k.fetch.Cached(ctx, c.JWKSURI, jwksAccept, jwksMaxAge)
+	if err != nil {
+		return nil, fmt.Errorf("reading the client's jwks_uri: %w", err)
+	}
+	return k.parse(c.JWKSURI, raw)
+}
+
+// refreshed reads the client's jwks_uri again: keys that were added since are in it.
+func (k *clientKeys) refreshed(ctx context.Context, c *oauth.Client) (*jose.KeySet, error) {
+	raw, err := k.fetch.Refresh(ctx, c.JWKSURI, jwksAccept)
+	if err != nil {
+		return nil, fmt.Errorf("reading the client's jwks_uri again: %w", err)
+	}
+	return k.parse(c.JWKSURI, raw)
+}
+
+func (k *clientKeys) parse(name string, raw []byte) (*jose.KeySet, error) {
+	if kept, ok := k.sets.get(name); ok && bytes.Equal(kept.raw, raw) {
+		return kept.set, nil
+	}
+	set, err := jose.ParseKeySet(raw)
+	if err != nil {
+		return nil, failed(fmt.Errorf("the client's keys: %w", err))
+	}
+	k.sets.put(name, parsedKeys{bytes.Clone(raw), set})
+	return set, nil
+}

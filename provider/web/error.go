@@ -1,0 +1,227 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"signet/provider/oauth"
+)
+
+const (
+	realm = "signet"
+	// retryAfter is what a temporarily_unavailable client is asked to wait, in seconds.
+	retryAfter = "2"
+	// maxDescription bounds error_description, in bytes, before the decision id is added.
+	maxDescription = 500
+)
+
+// statusOf knows the codes whose status is not 400 (RFC 6749 section 5.2, RFC 6750 section 3.1, RFC 9110).
+func statusOf(code oauth.Code) int {
+	switch code {
+	case oauth.InvalidClient, oauth.InvalidToken:
+		return http.StatusUnauthorized
+	case oauth.InsufficientScope:
+		return http.StatusForbidden
+	case oauth.NotFound:
+		return http.StatusNotFound
+	case oauth.MethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case oauth.PayloadTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case oauth.ServerError:
+		return http.StatusInternalServerError
+	case oauth.TemporarilyUnavailable:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusBadRequest
+	}
+}
+
+// errorBody is RFC 6749 section 5.2 with the id under which the log has the cause.
+type errorBody struct {
+	Error       oauth.Code `json:"error,omitempty"`
+	Description string     `json:"error_description,omitempty"`
+	RequestID   string     `json:"request_id,omitempty"`
+}
+
+// Hints are private causes that carry what a header of the answer needs.
+type (
+	allowHint  struct{ methods string }
+	scopeHint  struct{ scope string }
+	headerHint struct{}
+)
+
+func (h allowHint) Error() string { return "allowed: " + h.methods }
+func (h scopeHint) Error() string { return "needed scope: " + h.scope }
+func (headerHint) Error() string  { return "request header fields too large" }
+
+// MethodNotAllowed is the error for a request whose method is none of allow; the answer lists them
+// (RFC 9110 section 15.5.6).
+func MethodNotAllowed(allow ...string) *oauth.Error {
+	methods := strings.Join(allow, ", ")
+	return oauth.Errorf(oauth.MethodNotAllowed, "the method must be %s", strings.Join(allow, " or ")).
+		Because(allowHint{methods})
+}
+
+// InsufficientScope is the error for a token that lacks the scope; the answer names it
+// (RFC 6750 section 3.1).
+func InsufficientScope(scope string) *oauth.Error {
+	return oauth.Errorf(oauth.InsufficientScope, "the access token does not have the scope that is needed").
+		Because(scopeHint{scope})
+}
+
+// Public returns the error as the client may see it: the *[oauth.Error] within err, what a lost race
+// means, or server_error for anything unknown. Its Cause is still private. Pages and redirects that
+// show an error take it from here; its Description has only the characters of RFC 6749 section 5.2.
+func Public(err error) *oauth.Error {
+	known := classify(err)
+	shown := *known
+	if shown.Code == oauth.ServerError {
+		shown.Description = "" // its maker may have described internals
+	}
+	shown.Description = describe(shown.Description, shown.Decision)
+	return &shown
+}
+
+func classify(err error) *oauth.Error {
+	var known *oauth.Error
+	var lost *oauth.Conflict
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &known):
+		if known == nil { // a nil *oauth.Error in an error: the caller's mistake
+			return &oauth.Error{Code: oauth.ServerError}
+		}
+		return known
+	case errors.As(err, &lost):
+		return lost.ConflictError()
+	case errors.As(err, &large):
+		return tooLarge()
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return oauth.Errorf(oauth.TemporarilyUnavailable, "the request took too long").Because(err)
+	default:
+		return (&oauth.Error{Code: oauth.ServerError}).Because(err)
+	}
+}
+
+// WriteError answers with the error in the form of RFC 6749 section 5.2 and logs its cause under the
+// request id. Access token errors are answered as [WriteBearerError] does.
+func WriteError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
+	shown := Public(err)
+	switch shown.Code {
+	case oauth.InvalidToken, oauth.InsufficientScope:
+		writeChallenge(w, r, log, shown)
+	default:
+		write(w, r, log, shown)
+	}
+}
+
+// WriteBearerError answers a request for a protected resource (RFC 6750 section 3): what is wrong with
+// the token goes into WWW-Authenticate. Errors that are not about the token are answered as by [WriteError].
+func WriteBearerError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
+	shown := Public(err)
+	switch shown.Code {
+	case oauth.InvalidRequest, oauth.InvalidToken, oauth.InsufficientScope:
+		writeChallenge(w, r, log, shown)
+	default:
+		write(w, r, log, shown)
+	}
+}
+
+func writeChallenge(w http.ResponseWriter, r *http.Request, log *slog.Logger, shown *oauth.Error) {
+	challenge := `Bearer realm="` + realm + `"`
+	if shown.Code == oauth.InvalidToken && r.Header.Get("Authorization") == "" {
+		// Who sent no credentials is told of no error (RFC 6750 section 3.1).
+		w.Header().Set("WWW-Authenticate", challenge)
+		logError(r, log, http.StatusUnauthorized, shown)
+		NoStore(w.Header())
+		WriteJSON(w, http.StatusUnauthorized, errorBody{RequestID: RequestID(r.Context())})
+		return
+	}
+	challenge += `, error="` + string(shown.Code) + `"`
+	if shown.Description != "" {
+		challenge += `, error_description="` + shown.Description + `"`
+	}
+	var needed scopeHint
+	if errors.As(shown.Cause, &needed) {
+		challenge += `, scope="` + printable(needed.scope) + `"`
+	}
+	w.Header().Set("WWW-Authenticate", challenge)
+	write(w, r, log, shown)
+}
+
+func write(w http.ResponseWriter, r *http.Request, log *slog.Logger, shown *oauth.Error) {
+	status, h := statusOf(shown.Code), w.Header()
+	switch shown.Code {
+	case oauth.InvalidClient: // a 401 must have a challenge; Basic is the one scheme clients have (RFC 6749 section 5.2)
+		h.Set("WWW-Authenticate", `Basic realm="`+realm+`", charset="UTF-8"`)
+	case oauth.MethodNotAllowed:
+		var allow allowHint
+		errors.As(shown.Cause, &allow)
+		h.Set("Allow", allow.methods) // an empty list is valid, too
+	case oauth.PayloadTooLarge:
+		if errors.As(shown.Cause, new(headerHint)) {
+			status = http.StatusRequestHeaderFieldsTooLarge
+		}
+		h.Set("Connection", "close") // the rest of the body is not worth reading
+	case oauth.TemporarilyUnavailable:
+		h.Set("Retry-After", retryAfter)
+	}
+	logError(r, log, status, shown)
+	NoStore(h)
+	WriteJSON(w, status, errorBody{shown.Code, shown.Description, RequestID(r.Context())})
+}
+
+// logError logs the cause. A refused proof is a warning: a series of them is an attack.
+func logError(r *http.Request, log *slog.Logger, status int, e *oauth.Error) {
+	level := slog.LevelInfo
+	switch {
+	case errors.Is(e.Cause, context.Canceled): // the client went away
+	case status >= http.StatusInternalServerError:
+		level = slog.LevelError
+	case e.Code == oauth.InvalidClient:
+		level = slog.LevelWarn
+	}
+	if !log.Enabled(r.Context(), level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("request_id", RequestID(r.Context())),
+		slog.Int("status", status),
+		slog.String("error", string(e.Code)),
+		slog.String("error_description", e.Description),
+	}
+	if e.Cause != nil {
+		attrs = append(attrs, slog.String("cause", e.Cause.Error()))
+	}
+	log.LogAttrs(r.Context(), level, "refused", attrs...)
+}
+
+// describe makes an error_description of the characters that RFC 6749 section 5.2 allows.
+func describe(text, decision string) string {
+	if len(text) > maxDescription {
+		text = text[:maxDescription]
+	}
+	text = printable(text)
+	if decision == "" {
+		return text
+	}
+	return strings.TrimLeft(text+" (decision "+printable(decision)+")", " ")
+}
+
+// printable replaces every character outside %x20-21 / %x23-5B / %x5D-7E.
+func printable(text string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '"':
+			return '\''
+		case c == '\\' || c < ' ' || c > '~':
+			return '?'
+		default:
+			return c
+		}
+	}, text)
+}

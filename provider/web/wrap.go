@@ -1,0 +1,194 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"signet/provider/oauth"
+)
+
+// maxHeaderBytes bounds a request's URL and header fields. A certificate chain in Client-Cert-Chain fits.
+// net/http has its own, larger limit, whose answer has no request id.
+const maxHeaderBytes = 64 << 10
+
+// Door is the listener through which a request came.
+type Door string
+
+// The two doors (DESIGN section 3).
+const (
+	DoorMain Door = "main" // server-authenticated TLS
+	DoorMTLS Door = "mtls" // asks for a client certificate
+)
+
+type requestKey struct{}
+
+type requestInfo struct {
+	id   string
+	door Door
+}
+
+// WithRequest returns a context that carries a request's id and door, as [Wrap] makes it.
+func WithRequest(ctx context.Context, id string, door Door) context.Context {
+	return context.WithValue(ctx, requestKey{}, &requestInfo{id, door})
+}
+
+// RequestID returns the id under which the log has everything about this request, or "".
+func RequestID(ctx context.Context) string {
+	if info, ok := ctx.Value(requestKey{}).(*requestInfo); ok {
+		return info.id
+	}
+	return ""
+}
+
+// DoorOf returns the door through which the request came, or "".
+func DoorOf(ctx context.Context) Door {
+	if info, ok := ctx.Value(requestKey{}).(*requestInfo); ok {
+		return info.door
+	}
+	return ""
+}
+
+// Options are what [Wrap] needs. All are required.
+type Options struct {
+	Random oauth.Random
+	Log    *slog.Logger
+	Door   Door
+	Clock  oauth.Clock
+}
+
+// Wrap surrounds a door's handler: it names each request (an X-Request-Id that comes in is ignored), sets
+// the headers that every answer has, answers a panic with server_error, and logs one line per request,
+// without the query, which may hold secrets.
+func Wrap(h http.Handler, opts Options) http.Handler {
+	always := http.Header{
+		"X-Content-Type-Options":  {"nosniff"},
+		"X-Frame-Options":         {"DENY"},
+		"Referrer-Policy":         {"no-referrer"},
+		"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"}, // pages set their own
+	}
+	strict := []string{"max-age=31536000"} // RFC 6797
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := opts.Clock()
+		rec := &recorder{ResponseWriter: w}
+		maps.Copy(rec.Header(), always)
+		if !local(r.Host) {
+			rec.Header()["Strict-Transport-Security"] = strict
+		}
+		id, err := oauth.NewID(opts.Random)
+		r = r.WithContext(WithRequest(r.Context(), id, opts.Door))
+		defer finish(rec, r, opts, start)
+		if err != nil {
+			WriteError(rec, r, opts.Log, fmt.Errorf("naming a request: %w", err))
+			return
+		}
+		rec.Header()["X-Request-Id"] = []string{id}
+		if headerSize(r) > maxHeaderBytes {
+			WriteError(rec, r, opts.Log, oauth.Errorf(oauth.PayloadTooLarge,
+				"the URL and header fields are larger than %d bytes", maxHeaderBytes).Because(headerHint{}))
+			return
+		}
+		h.ServeHTTP(rec, r)
+	})
+}
+
+// finish runs last, also when the handler panicked.
+func finish(rec *recorder, r *http.Request, opts Options, start time.Time) {
+	fault := recover()
+	if fault == http.ErrAbortHandler {
+		panic(fault)
+	}
+	if fault != nil {
+		opts.Log.LogAttrs(r.Context(), slog.LevelError, "panic",
+			slog.String("request_id", RequestID(r.Context())),
+			slog.String("panic", fmt.Sprint(fault)),
+			slog.String("stack", string(debug.Stack())))
+		if rec.status != 0 {
+			panic(http.ErrAbortHandler) // half an answer must not look whole
+		}
+		WriteError(rec, r, opts.Log, fmt.Errorf("panic: %v", fault))
+	}
+	logAccess(rec, r, opts, start)
+}
+
+func logAccess(rec *recorder, r *http.Request, opts Options, start time.Time) {
+	level := slog.LevelInfo
+	if rec.failure != nil {
+		level = slog.LevelError
+	}
+	if !opts.Log.Enabled(r.Context(), level) {
+		return
+	}
+	remote, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		remote = r.RemoteAddr
+	}
+	attrs := [...]slog.Attr{
+		slog.String("request_id", RequestID(r.Context())),
+		slog.String("door", string(opts.Door)),
+		slog.String("remote", remote),
+		slog.String("method", r.Method),
+		slog.String("path", r.URL.Path[:min(len(r.URL.Path), 256)]),
+		slog.Int("status", max(rec.status, http.StatusOK)),
+		slog.Int64("bytes", rec.bytes),
+		slog.Duration("took", opts.Clock().Sub(start)),
+		{}, // the failure, if there was one
+	}
+	if rec.failure != nil {
+		attrs[len(attrs)-1] = slog.String("failure", rec.failure.Error())
+	}
+	opts.Log.LogAttrs(r.Context(), level, "request", attrs[:]...)
+}
+
+// local says whether the request was made to this machine by name. Strict-Transport-Security would
+// then concern every other server that a developer runs there, as it knows no ports.
+func local(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return host == "localhost" || host == "127.0.0.1" || host == "::1" || host == "[::1]"
+}
+
+func headerSize(r *http.Request) int {
+	size := len(r.RequestURI)
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(value)
+		}
+	}
+	return size
+}
+
+// recorder remembers what the access log tells.
+type recorder struct {
+	http.ResponseWriter
+	status  int
+	bytes   int64
+	failure error // what kept an answer from being written as intended
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 && status >= http.StatusOK { // 1xx are not the answer
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements io.Writer.
+func (w *recorder) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
