@@ -1,0 +1,126 @@
+package keystest
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"sync"
+
+	"signet/provider/jose"
+	"signet/provider/keys"
+)
+
+// Memory is a keys.Backend that keeps its keys in memory, for tests. Use [NewMemory].
+type Memory struct {
+	mu      sync.RWMutex
+	list    []keys.Key
+	private map[string]*jose.PrivateKey
+	failure error
+	aead    cipher.AEAD
+}
+
+var _ keys.Backend = (*Memory)(nil)
+
+// NewMemory returns an empty backend. RSA keys that it makes have 2048 bits.
+func NewMemory() *Memory {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails (Go 1.24)
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err) // 32 bytes are a key
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		panic(err) // AES has the block size
+	}
+	return &Memory{private: make(map[string]*jose.PrivateKey), aead: aead}
+}
+
+// FailWith makes every operation fail with err until it is called with nil: an outage.
+func (m *Memory) FailWith(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failure = err
+}
+
+// Keys implements keys.Backend.
+func (m *Memory) Keys(context.Context) ([]keys.Key, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return slices.Clone(m.list), m.failure
+}
+
+// Create implements keys.Backend.
+func (m *Memory) Create(_ context.Context, spec keys.Spec) (keys.Key, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failure != nil {
+		return keys.Key{}, m.failure
+	}
+	if newest, _ := keys.Newest(m.list, spec.Alg); newest.Kid != spec.After {
+		return keys.Key{}, keys.ErrConflict
+	}
+	signer, err := jose.Generate(spec.Alg, jose.MinRSABits, rand.Reader)
+	if err != nil {
+		return keys.Key{}, err
+	}
+	private, err := jose.NewPrivateKey(spec.Alg, "", signer)
+	if err != nil {
+		return keys.Key{}, err
+	}
+	key := keys.Key{Kid: private.Kid(), Alg: spec.Alg, Public: private.Public(), CreatedAt: spec.CreatedAt, ActivatesAt: spec.ActivatesAt}
+	m.list = append(m.list, key)
+	m.private[key.Kid] = private
+	return key, nil
+}
+
+// Delete implements keys.Backend.
+func (m *Memory) Delete(_ context.Context, kid string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failure == nil {
+		m.list = slices.DeleteFunc(m.list, func(k keys.Key) bool { return k.Kid == kid })
+		delete(m.private, kid)
+	}
+	return m.failure
+}
+
+// Sign implements keys.Backend.
+func (m *Memory) Sign(_ context.Context, kid, alg string, input []byte) ([]byte, error) {
+	m.mu.RLock()
+	private, failure := m.private[kid], m.failure
+	m.mu.RUnlock()
+	switch {
+	case failure != nil:
+		return nil, failure
+	case private == nil:
+		return nil, keys.ErrNoKey
+	case private.Alg() != alg:
+		return nil, fmt.Errorf("%w: the key is for another", jose.ErrAlgorithm)
+	}
+	return private.SignInput(input)
+}
+
+// Seal implements keys.Sealer.
+func (m *Memory) Seal(_ context.Context, plaintext, context []byte) ([]byte, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.aead.Seal(nil, nil, plaintext, context), m.failure //nolint:gosec // the AEAD draws the nonce itself
+}
+
+// Open implements keys.Sealer.
+func (m *Memory) Open(_ context.Context, sealed, context []byte) ([]byte, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.failure != nil {
+		return nil, m.failure
+	}
+	plaintext, err := m.aead.Open(nil, nil, sealed, context)
+	if err != nil {
+		return nil, keys.ErrSealed
+	}
+	return plaintext, nil
+}

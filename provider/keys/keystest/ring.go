@@ -1,0 +1,68 @@
+package keystest
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"signet/provider/jose"
+	"signet/provider/keys"
+)
+
+// testRing takes a ring on the backend through one rotation, on a clock of its own.
+func testRing(t *testing.T, b keys.Backend) {
+	now := start
+	opt := keys.Options{
+		Clock: func() time.Time { return now }, Algs: []string{"ES256"},
+		PublishFor: time.Hour, RetireAfter: 10 * time.Minute, Log: slog.New(slog.DiscardHandler),
+	}
+	ring, err := keys.NewRing(t.Context(), b, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := signingKey(t, ring)
+	if err := ring.Rotate(t.Context(), "ES256"); err != nil {
+		t.Fatal(err)
+	}
+	if list := ring.List(); len(list) != 2 || list[0].State != keys.Active || list[1].State != keys.Next {
+		t.Fatalf("after rotating: %+v", list)
+	}
+	if kid := signingKey(t, ring); kid != first {
+		t.Error("the next key signs before its time")
+	}
+	now = now.Add(time.Hour)
+	if kid := signingKey(t, ring); kid == first {
+		t.Error("the next key does not sign at its time")
+	}
+	if !ring.KeySet().Has(first) {
+		t.Error("the previous key is not published any more")
+	}
+	now = now.Add(10 * time.Minute)
+	if changed, err := ring.Refresh(t.Context()); err != nil || !changed {
+		t.Fatalf("refreshing: %v, %v", changed, err)
+	}
+	if ring.KeySet().Has(first) {
+		t.Error("a retired key is still published")
+	}
+}
+
+// signingKey signs by the ring, checks with what the ring publishes and returns the kid.
+func signingKey(t *testing.T, ring *keys.Ring) string {
+	t.Helper()
+	token, err := ring.Sign(t.Context(), "ES256", "at+jwt", []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := jose.ParseKeySet(ring.JWKS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	verified, err := jose.Verify(token, set, []string{"ES256"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if verified.Typ != "at+jwt" {
+		t.Errorf("typ %q", verified.Typ)
+	}
+	return verified.Kid
+}

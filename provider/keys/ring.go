@@ -1,0 +1,130 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"signet/provider/jose"
+	"signet/provider/oauth"
+)
+
+// Options configure a Ring.
+type Options struct {
+	Clock oauth.Clock
+	// Algs are the algorithms to sign with; each gets a key of its own. The first is the default.
+	Algs []string
+	// PublishFor is how long a key is published before it signs: at least the time for which others cache
+	// the key set (see JWKS) plus the interval of Run in the slowest process.
+	PublishFor time.Duration
+	// RetireAfter is how long a replaced key stays published: at least the longest lifetime of a token.
+	RetireAfter time.Duration
+	// RotateEvery makes Run rotate a key that has been active for so long; 0 = only Rotate does.
+	RotateEvery time.Duration
+	Log         *slog.Logger
+}
+
+func (o *Options) validate() error {
+	var faults []error
+	if o.Clock == nil || o.Log == nil {
+		faults = append(faults, errors.New("clock and log are needed"))
+	}
+	if len(o.Algs) == 0 {
+		faults = append(faults, errors.New("at least one algorithm is needed"))
+	}
+	if o.PublishFor < 0 || o.RetireAfter <= 0 || o.RotateEvery < 0 {
+		faults = append(faults, errors.New("retire-after must be positive; publish-for and rotate-every not negative"))
+	}
+	if o.RotateEvery > 0 && o.RotateEvery <= o.PublishFor {
+		faults = append(faults, errors.New("rotate-every must be longer than publish-for"))
+	}
+	return errors.Join(faults...)
+}
+
+// Ring is the provider's set of signing keys. It is safe for concurrent use.
+type Ring struct {
+	backend Backend
+	opt     Options
+	mu      sync.Mutex // one Refresh or Rotate at a time
+	now     atomic.Pointer[snapshot]
+	failed  atomic.Pointer[error] // why the last Refresh failed; nil when it did not
+}
+
+// snapshot is what requests read; it is replaced, never changed.
+type snapshot struct {
+	keys  []Key
+	lines map[string]line
+	infos []Info // published
+	jwks  []byte
+	set   *jose.KeySet
+}
+
+// NewRing loads the keys and makes those that are missing: a new installation signs at once.
+func NewRing(ctx context.Context, backend Backend, opt Options) (*Ring, error) {
+	if err := opt.validate(); err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	r := &Ring{backend: backend, opt: opt}
+	list, err := backend.Keys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("loading the signing keys: %w", err)
+	}
+	for _, alg := range opt.Algs {
+		if _, ok := Newest(list, alg); ok {
+			continue
+		}
+		opt.Log.Info("making the first signing key", "alg", alg)
+		now := opt.Clock()
+		if _, err := backend.Create(ctx, Spec{Alg: alg, CreatedAt: now, ActivatesAt: now}); err != nil && !errors.Is(err, ErrConflict) {
+			return nil, fmt.Errorf("making a signing key for %s: %w", alg, err)
+		}
+	}
+	if _, err := r.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Sign implements [Signer] with the key that is active now. An algorithm without a key is jose.ErrAlgorithm;
+// every other error means that signing is out of order.
+func (r *Ring) Sign(ctx context.Context, alg, typ string, payload []byte) (string, error) {
+	line := r.now.Load().lines[alg]
+	if len(line) == 0 || !slices.Contains(r.opt.Algs, alg) {
+		return "", fmt.Errorf("signing: %w: %q has no key", jose.ErrAlgorithm, alg)
+	}
+	key := &line[line.active(r.opt.Clock())]
+	input, err := key.header.Input(typ, payload)
+	if err != nil {
+		return "", fmt.Errorf("signing: %w", err)
+	}
+	signature, err := r.backend.Sign(ctx, key.Kid, alg, input)
+	if err != nil {
+		return "", fmt.Errorf("signing with %s key %s: %w", alg, key.Kid, err)
+	}
+	return jose.Compact(input, signature), nil
+}
+
+// Algorithms returns the algorithms to sign with, the default first.
+func (r *Ring) Algorithms() []string { return slices.Clone(r.opt.Algs) }
+
+// JWKS returns the published key set as JSON (RFC 7517 section 5). The caller must not change it.
+func (r *Ring) JWKS() []byte { return r.now.Load().jwks }
+
+// KeySet returns the published keys for checking our own tokens.
+func (r *Ring) KeySet() *jose.KeySet { return r.now.Load().set }
+
+// List describes the published keys, by algorithm in the order of Algorithms, oldest first.
+func (r *Ring) List() []Info { return slices.Clone(r.now.Load().judge(r.opt)) }
+
+// Health returns why the keys in use may be stale: the error of the last Refresh, nil if it worked.
+func (r *Ring) Health() error {
+	if err := r.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}

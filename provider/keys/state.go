@@ -1,0 +1,91 @@
+package keys
+
+import (
+	"slices"
+	"time"
+
+	"signet/provider/jose"
+)
+
+// State is where a key stands in its life.
+type State string
+
+// A key's states, in order. After the last it is neither published nor kept.
+const (
+	Next     State = "next"     // published, does not sign yet
+	Active   State = "active"   // signs
+	Previous State = "previous" // published until what it signed has expired
+)
+
+// Info describes a published key.
+type Info struct {
+	Kid         string    `json:"kid"`
+	Alg         string    `json:"alg"`
+	State       State     `json:"state"`
+	CreatedAt   time.Time `json:"created_at"`
+	ActivatesAt time.Time `json:"activates_at"`
+	// RetiresAt is when the key goes; zero while no newer key is there to replace it.
+	RetiresAt time.Time `json:"retires_at,omitzero"`
+}
+
+// line is the keys of one algorithm, oldest first.
+type line []entry
+
+type entry struct {
+	Key
+	header jose.Header
+}
+
+// active returns the position of the signing key: the newest whose time has come. The oldest needs no
+// wait, as nobody can have cached a key set without it; so a slow clock cannot leave the line without one.
+func (l line) active(now time.Time) int {
+	for i := len(l) - 1; i > 0; i-- {
+		if !now.Before(l[i].ActivatesAt) {
+			return i
+		}
+	}
+	return 0
+}
+
+// retiresAt is when the last token of key i has expired: keep after its successor took over. Zero if none will.
+func (l line) retiresAt(i int, keep time.Duration) time.Time {
+	if i+1 >= len(l) {
+		return time.Time{}
+	}
+	return l[i+1].ActivatesAt.Add(keep)
+}
+
+// infos judges every key of the line at one time; retired are those to be destroyed.
+func (l line) infos(now time.Time, keep time.Duration) (published []Info, retired []string) {
+	active := l.active(now)
+	for i, key := range l {
+		info := Info{Kid: key.Kid, Alg: key.Alg, CreatedAt: key.CreatedAt, ActivatesAt: key.ActivatesAt, RetiresAt: l.retiresAt(i, keep)}
+		switch {
+		case i > active:
+			info.State = Next
+		case i == active:
+			info.State = Active
+		case !now.Before(info.RetiresAt):
+			retired = append(retired, key.Kid)
+			continue
+		default:
+			info.State = Previous
+		}
+		published = append(published, info)
+	}
+	return published, retired
+}
+
+// lines sorts keys by algorithm and age.
+func lines(list []Key) (map[string]line, error) {
+	sorted := slices.SortedFunc(slices.Values(list), compare)
+	byAlg := make(map[string]line)
+	for _, key := range sorted {
+		header, err := jose.NewHeader(key.Alg, key.Kid)
+		if err != nil {
+			return nil, err
+		}
+		byAlg[key.Alg] = append(byAlg[key.Alg], entry{key, header})
+	}
+	return byAlg, nil
+}
