@@ -1,0 +1,49 @@
+package audit
+
+// Event names one kind of audit entry: "<what>.<what happened to it>".
+type Event string
+
+// The events that Signet records.
+const (
+	TokenIssued   Event = "token.issued"
+	TokenRefused  Event = "token.refused"
+	TokenRevoked  Event = "token.revoked" // RFC 7009
+	CodeIssued    Event = "code.issued"
+	CodeRefused   Event = "code.refused"   // an authorization request that ended in an error
+	CodeReused    Event = "code.reused"    // RFC 6749 section 4.1.2: its grant is revoked with it
+	RefreshReused Event = "refresh.reused" // RFC 9700 section 4.14.2: its grant is revoked with it
+	GrantRevoked  Event = "grant.revoked"
+
+	LoginSucceeded Event = "login.succeeded"
+	LoginFailed    Event = "login.failed"
+	SessionEnded   Event = "session.ended"
+	ConsentGiven   Event = "consent.given"
+	ConsentDenied  Event = "consent.denied"
+
+	ClientAdded    Event = "client.added"
+	ClientChanged  Event = "client.changed"
+	ClientDisabled Event = "client.disabled"
+	ClientEnabled  Event = "client.enabled"
+	UserAdded      Event = "user.added"
+	UserChanged    Event = "user.changed"
+	UserDisabled   Event = "user.disabled"
+	UserEnabled    Event = "user.enabled"
+
+	KeyCreated   Event = "key.created"
+	KeyActivated Event = "key.activated"
+	KeyRetired   Event = "key.retired"
+
+	PolicyLoaded  Event = "policy.loaded"
+	PolicyRefused Event = "policy.refused" // a broken bundle; the previous one stays in force
+)
+
+// Events lists every event, for filters and for checking what an operator typed.
+func Events() []Event {
+	return []Event{
+		TokenIssued, TokenRefused, TokenRevoked, CodeIssued, CodeRefused, CodeReused, RefreshReused, GrantRevoked,
+		LoginSucceeded, LoginFailed, SessionEnded, ConsentGiven, ConsentDenied,
+		ClientAdded, ClientChanged, ClientDisabled, ClientEnabled,
+		UserAdded, UserChanged, UserDisabled, UserEnabled,
+		KeyCreated, KeyActivated, KeyRetired, PolicyLoaded, PolicyRefused,
+	}
+}
