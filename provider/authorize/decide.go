@@ -1,0 +1,99 @@
+package authorize
+
+import (
+	"net/url"
+	"slices"
+	"time"
+
+	"signet/provider/oauth"
+)
+
+// step is what an authorization request needs next: askLogin, askConsent, issueCode or refuse.
+type step interface{ isStep() }
+
+type askLogin struct{}
+type askConsent struct{ user oauth.EndUser }
+type issueCode struct{ user oauth.EndUser }
+type refuse struct{ err *oauth.Error }
+
+func (askLogin) isStep()   {}
+func (askConsent) isStep() {}
+func (issueCode) isStep()  {}
+func (refuse) isStep()     {}
+
+// situation is all that the decision looks at.
+type situation struct {
+	request oauth.AuthorizationRequest
+	client  *oauth.Client
+	user    *oauth.EndUser // who is there; nil = nobody that is known
+	// settled: the user has logged in for this very request, or was found logged in recently enough.
+	settled bool
+	consent oauth.Consent // what the user has agreed to before
+	now     time.Time
+}
+
+// decide applies prompt, max_age and consent (OpenID Connect Core sections 3.1.2.1, 3.1.2.3, 3.1.2.4).
+func decide(s situation) step {
+	silent := slices.Contains(s.request.Prompt, promptNone)
+	if needsLogin(s) {
+		if silent {
+			return refuse{oauth.Errorf(oauth.LoginRequired, "the user is not logged in, or not recently enough")}
+		}
+		return askLogin{}
+	}
+	if needsConsent(s) {
+		if silent {
+			return refuse{oauth.Errorf(oauth.ConsentRequired, "the user has not agreed to this yet")}
+		}
+		return askConsent{*s.user}
+	}
+	return issueCode{*s.user}
+}
+
+func needsLogin(s situation) bool {
+	if s.user == nil {
+		return true
+	}
+	if s.settled {
+		return false
+	}
+	if slices.Contains(s.request.Prompt, promptLogin) || slices.Contains(s.request.Prompt, promptSelectAccount) {
+		return true
+	}
+	if s.request.MaxAge == nil {
+		return false
+	}
+	limit := s.user.AuthTime.Add(time.Duration(*s.request.MaxAge) * time.Second)
+	return !s.now.Before(limit)
+}
+
+func needsConsent(s situation) bool {
+	if slices.Contains(s.request.Prompt, promptConsent) || !assured(s.client, s.request.RedirectURI) {
+		return true
+	}
+	if s.consent.UserID != s.user.ID || s.consent.ClientID != s.client.ID {
+		return true
+	}
+	return !s.request.Scope.Within(s.consent.Scope) ||
+		slices.ContainsFunc(audiences(s.request, s.client), func(resource string) bool {
+			return !slices.Contains(s.consent.Resources, resource)
+		})
+}
+
+// assured says whether the client's identity is certain enough to skip a consent given before. A public
+// client at a private-use scheme or on loopback can be any program (RFC 8252 section 8.6).
+func assured(client *oauth.Client, redirectURI string) bool {
+	if !client.Public() {
+		return true
+	}
+	u, err := url.Parse(redirectURI)
+	return err == nil && u.Scheme == "https"
+}
+
+// audiences are the resource servers that a consent covers: those named, else the client's default.
+func audiences(req oauth.AuthorizationRequest, client *oauth.Client) []string {
+	if len(req.Resources) > 0 {
+		return req.Resources
+	}
+	return client.Resources[:min(1, len(client.Resources))]
+}

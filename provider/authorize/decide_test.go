@@ -1,0 +1,96 @@
+package authorize
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"signet/provider/oauth"
+)
+
+func TestDecide(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	loggedIn := func(ago time.Duration) *oauth.EndUser { return &oauth.EndUser{ID: "u1", AuthTime: now.Add(-ago)} }
+	seconds := func(n int) *int { return &n }
+	confidential := &oauth.Client{ID: "app", AuthMethod: oauth.AuthPrivateKeyJWT, Resources: []string{accounts, "https://b.example"}}
+	public := &oauth.Client{ID: "app", AuthMethod: oauth.AuthNone}
+	agreed := oauth.Consent{UserID: "u1", ClientID: "app", Scope: oauth.Scope{"openid", "accounts"}, Resources: []string{accounts}}
+	others := agreed
+	others.UserID = "u2"
+
+	for _, test := range []struct {
+		name    string
+		user    *oauth.EndUser
+		settled bool
+		prompt  []string
+		maxAge  *int
+		scope   oauth.Scope
+		target  []string
+		uri     string
+		client  *oauth.Client
+		consent oauth.Consent
+		want    string
+	}{
+		{name: "nobody", want: "login"},
+		{name: "nobody, silently", prompt: []string{"none"}, want: "login_required"},
+		{name: "somebody without consent", user: loggedIn(0), want: "consent"},
+		{name: "the same, silently", user: loggedIn(0), prompt: []string{"none"}, want: "consent_required"},
+		{name: "somebody with consent", user: loggedIn(0), consent: agreed, want: "code"},
+		{name: "the same, silently", user: loggedIn(0), prompt: []string{"none"}, consent: agreed, want: "code"},
+		{name: "somebody else's consent", user: loggedIn(0), consent: others, want: "consent"},
+		{name: "narrower scope", user: loggedIn(0), scope: oauth.Scope{"openid"}, consent: agreed, want: "code"},
+		{name: "wider scope", user: loggedIn(0), scope: oauth.Scope{"openid", "payments"}, consent: agreed, want: "consent"},
+		{name: "agreed resource", user: loggedIn(0), target: []string{accounts}, consent: agreed, want: "code"},
+		{name: "another resource", user: loggedIn(0), target: []string{"https://b.example"}, consent: agreed, want: "consent"},
+		{name: "prompt login", user: loggedIn(0), prompt: []string{"login"}, consent: agreed, want: "login"},
+		{name: "prompt login, done", user: loggedIn(0), settled: true, prompt: []string{"login"}, consent: agreed, want: "code"},
+		{name: "prompt select_account", user: loggedIn(0), prompt: []string{"select_account"}, consent: agreed, want: "login"},
+		{name: "prompt consent", user: loggedIn(0), prompt: []string{"consent"}, consent: agreed, want: "consent"},
+		{name: "prompt login consent", user: loggedIn(0), prompt: []string{"login", "consent"}, consent: agreed, want: "login"},
+		{name: "prompt login consent, logged in", user: loggedIn(0), settled: true, prompt: []string{"login", "consent"}, consent: agreed, want: "consent"},
+		{name: "max_age kept", user: loggedIn(9 * time.Second), maxAge: seconds(10), consent: agreed, want: "code"},
+		{name: "max_age reached", user: loggedIn(10 * time.Second), maxAge: seconds(10), consent: agreed, want: "login"},
+		{name: "max_age reached, silently", user: loggedIn(10 * time.Second), maxAge: seconds(10), prompt: []string{"none"}, consent: agreed, want: "login_required"},
+		{name: "max_age 0 is like prompt login", user: loggedIn(0), maxAge: seconds(0), consent: agreed, want: "login"},
+		{name: "max_age 0, done", user: loggedIn(time.Minute), settled: true, maxAge: seconds(0), consent: agreed, want: "code"},
+		{name: "the largest max_age", user: loggedIn(time.Hour), maxAge: seconds(maxMaxAge), consent: agreed, want: "code"},
+		{name: "public at https", user: loggedIn(0), client: public, consent: agreed, want: "code"},
+		{name: "public on loopback", user: loggedIn(0), client: public, uri: "http://127.0.0.1:1/cb", consent: agreed, want: "consent"},
+		{name: "public at its own scheme", user: loggedIn(0), client: public, uri: "com.example:/cb", consent: agreed, want: "consent"},
+		{name: "the same, silently", user: loggedIn(0), client: public, uri: "com.example:/cb", prompt: []string{"none"}, consent: agreed, want: "consent_required"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := situation{client: test.client, user: test.user, settled: test.settled, consent: test.consent, now: now}
+			if s.client == nil {
+				s.client = confidential
+			}
+			s.request = oauth.AuthorizationRequest{
+				Prompt: test.prompt, MaxAge: test.maxAge, Scope: test.scope, Resources: test.target, RedirectURI: test.uri,
+			}
+			if test.scope == nil {
+				s.request.Scope = oauth.Scope{"openid", "accounts"}
+			}
+			if test.uri == "" {
+				s.request.RedirectURI = callback
+			}
+			if got := nameOf(decide(s)); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func nameOf(s step) string {
+	switch s := s.(type) {
+	case askLogin:
+		return "login"
+	case askConsent:
+		return "consent"
+	case issueCode:
+		return "code"
+	case refuse:
+		return string(s.err.Code)
+	default:
+		return fmt.Sprintf("%T", s)
+	}
+}

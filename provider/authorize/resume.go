@@ -1,0 +1,119 @@
+package authorize
+
+import (
+	"errors"
+	"net/http"
+
+	"signet/provider/audit"
+	"signet/provider/oauth"
+	"signet/provider/session"
+	"signet/provider/web"
+)
+
+// Resume handles Deps.ResumePath: GET goes on with a waiting request after a login, POST takes the user's
+// answer to the consent page. Both need the ticket that the browser got when the request was parked.
+func (e *Endpoint) Resume() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodPost {
+			e.deps.ErrorPage(w, r, web.MethodNotAllowed(http.MethodGet, http.MethodPost))
+			return
+		}
+		if err := e.origin.Check(r); err != nil {
+			e.deps.ErrorPage(w, r, oauth.Errorf(oauth.InvalidRequest, "the form was sent from another site").Because(err))
+			return
+		}
+		p, err := e.resume(r)
+		if err != nil {
+			e.deps.ErrorPage(w, r, err)
+			return
+		}
+		if r.Method == http.MethodPost {
+			e.answer(w, r, p)
+			return
+		}
+		e.advance(w, r, p)
+	})
+}
+
+// resume finds the waiting request whose ticket the browser holds, and judges its client again: minutes
+// may have passed.
+func (e *Endpoint) resume(r *http.Request) (progress, error) {
+	gone := oauth.Errorf(oauth.InvalidRequest, "this sign-in has expired or was already completed")
+	ticket, ok := session.TicketFrom(r)
+	if !ok {
+		return progress{}, gone
+	}
+	waiting, err := e.deps.Store.Interaction(r.Context(), ticket.Digest)
+	if errors.Is(err, oauth.ErrNotFound) {
+		return progress{}, gone.Because(err)
+	}
+	if err != nil {
+		return progress{}, err
+	}
+	if !e.deps.Clock().Before(waiting.ExpiresAt) {
+		return progress{}, gone
+	}
+	waiting.Digest = ticket.Digest
+	req := waiting.Request
+	client, profile, err := e.client(r.Context(), req.ClientID)
+	if err != nil {
+		return progress{}, err
+	}
+	if !registered(client, req.RedirectURI) {
+		return progress{}, oauth.Errorf(oauth.InvalidRequest, "redirect_uri is no longer registered for this client")
+	}
+	if !req.Scope.Within(client.Scopes()) || !client.Allows(oauth.GrantAuthorizationCode) {
+		return progress{}, oauth.Errorf(oauth.InvalidRequest, "the client's registration was reduced meanwhile")
+	}
+	to := destination{client: client, profile: profile, redirectURI: req.RedirectURI, mode: req.ResponseMode, state: req.State}
+	return progress{destination: to, waiting: waiting, ticket: &ticket}, nil
+}
+
+// answer takes the user's decision. Approval counts only from the person, and the session, that the page
+// named; anybody who holds the ticket may deny, before logging in too.
+func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request, p progress) {
+	form, fault := web.ParseForm(w, r)
+	if fault != nil {
+		e.deps.ErrorPage(w, r, fault)
+		return
+	}
+	user, settled, err := e.present(r, p.waiting)
+	if err != nil {
+		e.deps.ErrorPage(w, r, err)
+		return
+	}
+	switch form.Get(session.FieldDecision) {
+	case session.DecisionDeny:
+		e.deny(w, r, p, user)
+	case session.DecisionApprove:
+		if !settled || form.Get(session.FieldSession) != user.SessionID {
+			// Somebody else is logged in by now, or nobody: ask again rather than guess.
+			seeOther(w, session.PageURL(e.deps.ResumePath, p.waiting.Digest))
+			return
+		}
+		e.issue(w, r, p, *user, true)
+	default:
+		e.deps.ErrorPage(w, r, oauth.Errorf(oauth.InvalidRequest, "decision must be approve or deny"))
+	}
+}
+
+// deny ends the request without a code (RFC 6749 section 4.1.2.1, access_denied).
+func (e *Endpoint) deny(w http.ResponseWriter, r *http.Request, p progress, user *oauth.EndUser) {
+	about := oauth.AuditEntry{
+		RequestID: web.RequestID(r.Context()), ClientID: p.client.ID,
+		Detail: map[string]any{"scope": p.waiting.Request.Scope.String()},
+	}
+	if user != nil {
+		about.Subject = user.ID
+	}
+	entry, err := e.recorder.Change(audit.ConsentDenied, about)
+	if err == nil {
+		err = e.deps.Store.Commit(r.Context(), oauth.FinishInteraction{Digest: p.waiting.Digest}, entry)
+	}
+	if err != nil {
+		e.deps.ErrorPage(w, r, err)
+		return
+	}
+	p.ticket.Drop(w)
+	e.respondError(w, r, p.destination, oauth.Errorf(oauth.AccessDenied, "the user denied the request"))
+}

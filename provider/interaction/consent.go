@@ -1,0 +1,90 @@
+package interaction
+
+import (
+	"net/http"
+	"net/url"
+
+	"signet/provider/oauth"
+	"signet/provider/session"
+)
+
+// consentView is what the consent page shows: who gets what, where, how long, and what it is bound to.
+type consentView struct {
+	Client    string
+	User      string
+	Session   string // the public id of that user's session
+	Scopes    []scopeView
+	Resources []string
+	Bound     bool
+	Lasts     string
+	Return    string
+	Switch    string // where another user can log in
+	Action    string
+	Fields    consentFields
+}
+
+type scopeView struct{ Name, Words string }
+
+type consentFields struct{ Session, Decision, Approve, Deny string }
+
+// consent shows the consent page. Its form goes to the authorization endpoint, which takes the decision.
+func (p *Pages) consent(w http.ResponseWriter, r *http.Request) {
+	if !p.admit(w, r, http.MethodGet) {
+		return
+	}
+	waiting, client, err := p.open(r)
+	if err != nil {
+		p.WriteError(w, r, err)
+		return
+	}
+	current, err := p.deps.Sessions.Current(r)
+	if err != nil {
+		p.WriteError(w, r, err)
+		return
+	}
+	if waiting.User == nil || current == nil || current.User.SessionID != waiting.User.SessionID {
+		seeOther(w, session.PageURL(p.deps.ResumePath, waiting.Digest)) // it knows what is needed instead
+		return
+	}
+	account, err := p.deps.Store.User(r.Context(), waiting.User.ID)
+	if err != nil {
+		p.WriteError(w, r, err)
+		return
+	}
+	view := p.describe(waiting, client)
+	view.User = displayName(account)
+	p.render(w, http.StatusOK, pageConsent, page{Title: "Allow access", Returns: waiting.Request.RedirectURI, Body: view})
+}
+
+func (p *Pages) describe(waiting oauth.Interaction, client *oauth.Client) consentView {
+	req := waiting.Request
+	profile, _ := p.deps.Floor.For(client) // the endpoint refuses a client whose profile is unknown
+	view := consentView{
+		Client: clientName(client), Session: waiting.User.SessionID,
+		Bound: client.BoundAccessTokens || client.AuthMethod.UsesCertificate() || profile.SenderConstrained,
+		Lasts: inWords(p.deps.Lasts(client, req.Scope)), Return: returnPlace(req.RedirectURI),
+		Switch: session.PageURL(p.deps.Prefix+pathLogin, waiting.Digest),
+		Action: session.PageURL(p.deps.ResumePath, waiting.Digest),
+		Fields: consentFields{session.FieldSession, session.FieldDecision, session.DecisionApprove, session.DecisionDeny},
+	}
+	for _, scope := range req.Scope {
+		view.Scopes = append(view.Scopes, scopeView{scope, p.scopeWords(scope)})
+	}
+	resources := req.Resources
+	if len(resources) == 0 {
+		resources = client.Resources[:min(1, len(client.Resources))]
+	}
+	for _, resource := range resources {
+		view.Resources = append(view.Resources, p.resourceWords(resource))
+	}
+	return view
+}
+
+// returnPlace says where the browser goes afterwards: a host that the user can recognise, or an app.
+func returnPlace(redirectURI string) string {
+	u, err := url.Parse(redirectURI)
+	if err != nil || u.Scheme != "https" {
+		return "the app on this device"
+	}
+	return u.Host
+}

@@ -1,0 +1,170 @@
+package interaction
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"signet/provider/audit"
+	"signet/provider/oauth"
+	"signet/provider/session"
+)
+
+// Store is what the pages read, and the one write. Reading operations return oauth.ErrNotFound, wrapped,
+// for what is not there or has expired.
+type Store interface {
+	Client(ctx context.Context, id string) (*oauth.Client, error)
+	User(ctx context.Context, id string) (oauth.User, error)
+	Interaction(ctx context.Context, digest oauth.Digest) (oauth.Interaction, error)
+	// Commit applies all changes durably or none.
+	Commit(ctx context.Context, changes ...oauth.Change) error
+}
+
+// Auditor keeps an audit entry of a request that commits nothing; an error means that it is not kept.
+type Auditor interface {
+	Add(ctx context.Context, entry oauth.AuditEntry) error
+}
+
+// Deps is what the pages work with. Fields are required unless their comment says otherwise.
+type Deps struct {
+	Store         Store
+	Sessions      *session.Manager
+	Authenticator Authenticator
+	Audit         Auditor
+
+	Issuer string // an https URL; its host is what the user is told to expect in the address bar
+	// Prefix is the path below which Handler is mounted, e.g. "/interaction".
+	Prefix string
+	// ResumePath is the authorization endpoint's path for going on: GET after login, POST with the answer.
+	ResumePath string
+
+	Floor oauth.Profile
+	// Scopes and Resources are the words for each scope and resource server. Standard scopes have words of
+	// their own; what has none is shown by its name. Optional.
+	Scopes    map[string]string
+	Resources map[string]string
+	// Lasts says for how long a client with this consent keeps access without asking again.
+	Lasts func(client *oauth.Client, scope oauth.Scope) time.Duration
+	// Address names the caller for throttling. Optional: the default is the connection's address, which is
+	// wrong behind a proxy.
+	Address func(r *http.Request) string
+	Brand   Brand // optional
+
+	Clock  oauth.Clock
+	Random oauth.Random
+	Log    *slog.Logger
+}
+
+func (d Deps) validate() error {
+	var faults []error
+	need := func(ok bool, what string) {
+		if !ok {
+			faults = append(faults, errors.New("interaction: "+what+" is required"))
+		}
+	}
+	need(d.Store != nil, "Store")
+	need(d.Sessions != nil, "Sessions")
+	need(d.Authenticator != nil, "Authenticator")
+	need(d.Audit != nil, "Audit")
+	need(strings.HasPrefix(d.Prefix, "/") && !strings.HasSuffix(d.Prefix, "/"), "Prefix, an absolute path without a slash at its end,")
+	need(strings.HasPrefix(d.ResumePath, "/"), "ResumePath, an absolute path,")
+	need(d.Floor.Name != "", "Floor")
+	need(d.Lasts != nil, "Lasts")
+	need(d.Clock != nil && d.Random != nil && d.Log != nil, "Clock, Random and Log")
+	return errors.Join(append(faults, d.Brand.validate())...)
+}
+
+// Pages serves the pages.
+type Pages struct {
+	deps     Deps
+	host     string // of the issuer
+	assets   assets
+	view     views
+	recorder *audit.Recorder
+	origin   *http.CrossOriginProtection
+	throttle *throttle
+}
+
+// New makes the pages. It fails, naming everything that is missing.
+func New(deps Deps) (*Pages, error) {
+	if err := deps.validate(); err != nil {
+		return nil, err
+	}
+	issuer, err := url.Parse(deps.Issuer)
+	if err != nil || issuer.Host == "" {
+		return nil, errors.New("interaction: Issuer must be a URL")
+	}
+	origin := http.NewCrossOriginProtection()
+	if err := origin.AddTrustedOrigin(issuer.Scheme + "://" + issuer.Host); err != nil {
+		return nil, err
+	}
+	view, err := parseViews()
+	if err != nil {
+		return nil, err
+	}
+	if deps.Address == nil {
+		deps.Address = connectionAddress
+	}
+	deps.Brand = deps.Brand.withDefaults()
+	return &Pages{
+		deps: deps, host: issuer.Host, assets: makeAssets(deps.Prefix, deps.Brand), view: view,
+		recorder: audit.NewRecorder(deps.Clock, deps.Random), origin: origin, throttle: newThrottle(deps.Clock),
+	}, nil
+}
+
+// Interact sends the browser to the page that the waiting request needs: login while it has no user,
+// consent otherwise. It implements the interface that the authorization endpoint declares.
+func (p *Pages) Interact(w http.ResponseWriter, _ *http.Request, waiting oauth.Interaction) {
+	path := p.deps.Prefix + pathLogin
+	if waiting.User != nil {
+		path = p.deps.Prefix + pathConsent
+	}
+	seeOther(w, session.PageURL(path, waiting.Digest))
+}
+
+const (
+	pathLogin   = "/login"
+	pathConsent = "/consent"
+	pathAssets  = "/assets/"
+)
+
+// Handler serves everything below Deps.Prefix.
+func (p *Pages) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc(p.deps.Prefix+pathLogin, p.login)
+	mux.HandleFunc(p.deps.Prefix+pathConsent, p.consent)
+	mux.HandleFunc(p.deps.Prefix+pathAssets, p.asset)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		p.WriteError(w, r, oauth.Errorf(oauth.NotFound, "there is no such page"))
+	})
+	return mux
+}
+
+// open finds the waiting request whose ticket the browser holds.
+func (p *Pages) open(r *http.Request) (oauth.Interaction, *oauth.Client, error) {
+	gone := oauth.Errorf(oauth.InvalidRequest, "this sign-in has expired or was already completed")
+	ticket, ok := session.TicketFrom(r)
+	if !ok {
+		return oauth.Interaction{}, nil, gone
+	}
+	waiting, err := p.deps.Store.Interaction(r.Context(), ticket.Digest)
+	if errors.Is(err, oauth.ErrNotFound) {
+		return oauth.Interaction{}, nil, gone.Because(err)
+	}
+	if err != nil {
+		return oauth.Interaction{}, nil, err
+	}
+	if !p.deps.Clock().Before(waiting.ExpiresAt) {
+		return oauth.Interaction{}, nil, gone
+	}
+	waiting.Digest = ticket.Digest
+	client, err := p.deps.Store.Client(r.Context(), waiting.Request.ClientID)
+	if errors.Is(err, oauth.ErrNotFound) {
+		return oauth.Interaction{}, nil, gone.Because(err)
+	}
+	return waiting, client, err
+}

@@ -1,0 +1,87 @@
+package interaction
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestThrottleByAddress(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	throttle := newThrottle(func() time.Time { return now })
+	for i := range addressBurst {
+		if _, _, ok := throttle.begin(fmt.Sprint("user", i), "192.0.2.1"); !ok {
+			t.Fatalf("attempt %d was refused", i)
+		}
+	}
+	if _, wait, ok := throttle.begin("another", "192.0.2.1"); ok || wait != addressLeak {
+		t.Errorf("got %v, wait %v", ok, wait)
+	}
+	if _, _, ok := throttle.begin("another", "192.0.2.2"); !ok {
+		t.Error("another address was refused")
+	}
+}
+
+func TestThrottleSuccess(t *testing.T) {
+	throttle := newThrottle(func() time.Time { return time.Unix(1_800_000_000, 0) })
+	for range usernameBurst - 1 {
+		throttle.begin("anna", "192.0.2.1")
+	}
+	last, _, ok := throttle.begin("ANNA ", "192.0.2.1")
+	if !ok {
+		t.Fatal("refused")
+	}
+	last.succeeded()
+	if _, _, ok := throttle.begin("anna", "192.0.2.1"); !ok {
+		t.Error("refused after a success")
+	}
+	if level := throttle.touch("a:192.0.2.1", addressLeak).level; level != usernameBurst {
+		t.Errorf("the address has %v, want %d: failures stay", level, usernameBurst)
+	}
+}
+
+func TestThrottleIsExactUnderConcurrency(t *testing.T) {
+	throttle := newThrottle(func() time.Time { return time.Unix(1_800_000_000, 0) })
+	var passed atomic.Int32
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			if _, _, ok := throttle.begin("anna", "192.0.2.1"); ok {
+				passed.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if passed.Load() != usernameBurst {
+		t.Errorf("%d passed, want %d", passed.Load(), usernameBurst)
+	}
+}
+
+func TestThrottleMemoryIsBounded(t *testing.T) {
+	throttle := newThrottle(func() time.Time { return time.Unix(1_800_000_000, 0) })
+	for i := range maxBuckets + 100 {
+		throttle.begin("u", fmt.Sprint(i))
+	}
+	if n := len(throttle.known); n != maxBuckets || throttle.order.Len() != n {
+		t.Errorf("%d known, %d in order, want %d", n, throttle.order.Len(), maxBuckets)
+	}
+}
+
+func TestConnectionAddress(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.1:4711":              "192.0.2.1",
+		"[::ffff:192.0.2.1]:4711":     "192.0.2.1",
+		"[2001:db8:1:2:3:4:5:6]:4711": "2001:db8:1:2::/64",
+		"[fe80::1%eth0]:4711":         "fe80::/64",
+		"@":                           "@",
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = remote
+		if got := connectionAddress(r); got != want {
+			t.Errorf("%s: got %s, want %s", remote, got, want)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"signet/provider/oauth"
+)
+
+// cookieName is the login session's cookie.
+const cookieName = "__Host-signet-session"
+
+// Store is what the package reads. Changes are returned to the caller, who commits them with its own.
+type Store interface {
+	// Session returns the session, or oauth.ErrNotFound when there is none or it has expired.
+	Session(ctx context.Context, digest oauth.Digest) (oauth.Session, error)
+}
+
+// Deps is what a Manager works with. All fields are required.
+type Deps struct {
+	Store    Store
+	Clock    oauth.Clock
+	Random   oauth.Random
+	Lifetime time.Duration // from login to the end of the session, used or not
+}
+
+// Manager reads, starts and ends login sessions.
+type Manager struct{ deps Deps }
+
+// New makes a Manager. It fails when a dependency is missing.
+func New(deps Deps) (*Manager, error) {
+	if deps.Store == nil || deps.Clock == nil || deps.Random == nil || deps.Lifetime <= 0 {
+		return nil, errors.New("session: store, clock, random and a positive lifetime are required")
+	}
+	return &Manager{deps}, nil
+}
+
+// Current returns the request's session, or nil when it has none that is alive. Any other fault of the
+// store is an error: the caller cannot know who is there.
+func (m *Manager) Current(r *http.Request) (*oauth.Session, error) {
+	secret, ok := secretFrom(r, cookieName)
+	if !ok {
+		return nil, nil
+	}
+	found, err := m.deps.Store.Session(r.Context(), secret.Digest())
+	if errors.Is(err, oauth.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the session: %w", err)
+	}
+	if !m.deps.Clock().Before(found.ExpiresAt) {
+		return nil, nil
+	}
+	return &found, nil
+}
+
+// Login is a session about to begin. Commit Changes first, then call Write.
+type Login struct {
+	User    oauth.EndUser // with SessionID
+	Changes []oauth.Change
+	secret  oauth.Secret
+}
+
+// Start makes a new session for somebody who has just proved who they are; it replaces the one that the
+// request carries, whoever that belonged to. User.SessionID is given by Start.
+func (m *Manager) Start(r *http.Request, user oauth.EndUser) (Login, error) {
+	secret, err := oauth.NewSecret(m.deps.Random)
+	if err != nil {
+		return Login{}, err
+	}
+	if user.SessionID, err = oauth.NewID(m.deps.Random); err != nil {
+		return Login{}, err
+	}
+	login := Login{User: user, secret: secret, Changes: m.end(r)}
+	login.Changes = append(login.Changes, oauth.StoreSession{Session: oauth.Session{
+		Digest: secret.Digest(), User: user, ExpiresAt: m.deps.Clock().Add(m.deps.Lifetime),
+	}})
+	return login, nil
+}
+
+// Write gives the browser the session's cookie. It ends with the browser; the server's limit holds besides.
+func (l Login) Write(w http.ResponseWriter) { setCookie(w, cookieName, l.secret.Reveal(), 0) }
+
+// End makes the browser forget its session and returns the change that ends it on the server; nil when
+// the request carries none.
+func (m *Manager) End(w http.ResponseWriter, r *http.Request) []oauth.Change {
+	changes := m.end(r)
+	if changes != nil {
+		dropCookie(w, cookieName)
+	}
+	return changes
+}
+
+func (m *Manager) end(r *http.Request) []oauth.Change {
+	secret, ok := secretFrom(r, cookieName)
+	if !ok {
+		return nil
+	}
+	return []oauth.Change{oauth.EndSession{Digest: secret.Digest()}}
+}
+
+// secretFrom reads a cookie of ours. Two cookies of one name cannot both be ours, so neither counts.
+func secretFrom(r *http.Request, name string) (oauth.Secret, bool) {
+	found := r.CookiesNamed(name)
+	if len(found) != 1 || len(found[0].Value) != secretLength {
+		return "", false
+	}
+	return oauth.Secret(found[0].Value), true
+}

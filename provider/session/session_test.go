@@ -1,0 +1,179 @@
+package session_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"signet/provider/oauth"
+	"signet/provider/session"
+)
+
+type sessions map[oauth.Digest]oauth.Session
+
+func (s sessions) Session(_ context.Context, digest oauth.Digest) (oauth.Session, error) {
+	found, ok := s[digest]
+	if !ok {
+		return oauth.Session{}, oauth.ErrNotFound
+	}
+	return found, nil
+}
+
+// apply does what a store does with the changes of this package.
+func (s sessions) apply(changes []oauth.Change) {
+	for _, change := range changes {
+		switch change := change.(type) {
+		case oauth.StoreSession:
+			s[change.Session.Digest] = change.Session
+		case oauth.EndSession:
+			delete(s, change.Digest)
+		}
+	}
+}
+
+type broken struct{}
+
+func (broken) Session(context.Context, oauth.Digest) (oauth.Session, error) {
+	return oauth.Session{}, errors.New("disk on fire")
+}
+
+func newManager(t *testing.T, store session.Store, now *time.Time) *session.Manager {
+	t.Helper()
+	m, err := session.New(session.Deps{
+		Store: store, Clock: func() time.Time { return *now }, Random: rand.Reader, Lifetime: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// next returns a request with the cookies that the answer set.
+func next(answer *httptest.ResponseRecorder) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	for _, c := range answer.Result().Cookies() {
+		if c.MaxAge >= 0 {
+			r.AddCookie(c)
+		}
+	}
+	return r
+}
+
+func TestNewNeedsEverything(t *testing.T) {
+	if _, err := session.New(session.Deps{}); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestLifeOfASession(t *testing.T) {
+	store, now := sessions{}, time.Unix(1_800_000_000, 0)
+	m := newManager(t, store, &now)
+	anonymous := httptest.NewRequest(http.MethodGet, "/", nil)
+	if found, err := m.Current(anonymous); found != nil || err != nil {
+		t.Fatalf("without a cookie: %v, %v", found, err)
+	}
+	login, err := m.Start(anonymous, oauth.EndUser{ID: "u1", AuthTime: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := httptest.NewRecorder()
+	login.Write(answer)
+	signedIn := next(answer)
+	if found, err := m.Current(signedIn); found != nil || err != nil {
+		t.Fatalf("before the commit: %v, %v", found, err)
+	}
+	store.apply(login.Changes)
+	found, err := m.Current(signedIn)
+	if err != nil || found == nil {
+		t.Fatalf("after the commit: %v, %v", found, err)
+	}
+	if diff := cmp.Diff(login.User, found.User); diff != "" {
+		t.Error(diff)
+	}
+	now = now.Add(time.Hour)
+	if found, err := m.Current(signedIn); found != nil || err != nil {
+		t.Errorf("after its lifetime: %v, %v", found, err)
+	}
+}
+
+func TestCookieIsSafe(t *testing.T) {
+	now := time.Now()
+	login, err := newManager(t, sessions{}, &now).Start(httptest.NewRequest(http.MethodGet, "/", nil), oauth.EndUser{ID: "u1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := httptest.NewRecorder()
+	login.Write(answer)
+	c := answer.Result().Cookies()[0]
+	if !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || c.MaxAge != 0 {
+		t.Errorf("cookie: %s", answer.Header().Get("Set-Cookie"))
+	}
+}
+
+func TestLoginReplacesTheSessionBefore(t *testing.T) {
+	store, now := sessions{}, time.Unix(1_800_000_000, 0)
+	m := newManager(t, store, &now)
+	first, err := m.Start(httptest.NewRequest(http.MethodGet, "/", nil), oauth.EndUser{ID: "attacker"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.apply(first.Changes)
+	answer := httptest.NewRecorder()
+	first.Write(answer)
+	fixed := next(answer)
+	second, err := m.Start(fixed, oauth.EndUser{ID: "victim"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.apply(second.Changes)
+	if first.User.SessionID == second.User.SessionID {
+		t.Error("the session id was kept")
+	}
+	if found, err := m.Current(fixed); found != nil || err != nil {
+		t.Errorf("the fixed session is alive: %v, %v", found, err)
+	}
+	if len(store) != 1 {
+		t.Errorf("%d sessions, want 1", len(store))
+	}
+}
+
+func TestEnd(t *testing.T) {
+	store, now := sessions{}, time.Unix(1_800_000_000, 0)
+	m := newManager(t, store, &now)
+	login, err := m.Start(httptest.NewRequest(http.MethodGet, "/", nil), oauth.EndUser{ID: "u1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.apply(login.Changes)
+	answer := httptest.NewRecorder()
+	login.Write(answer)
+	r := next(answer)
+	out := httptest.NewRecorder()
+	store.apply(m.End(out, r))
+	if len(store) != 0 || out.Result().Cookies()[0].MaxAge >= 0 {
+		t.Errorf("%d sessions left, cookie %s", len(store), out.Header().Get("Set-Cookie"))
+	}
+	if changes := m.End(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)); changes != nil {
+		t.Errorf("ending nothing: %v", changes)
+	}
+}
+
+func TestCurrentFailsClosed(t *testing.T) {
+	now := time.Now()
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Cookie", "__Host-signet-session="+strings.Repeat("a", 43))
+	if found, err := newManager(t, broken{}, &now).Current(r); err == nil || found != nil {
+		t.Errorf("got %v, %v", found, err)
+	}
+	r.Header.Add("Cookie", "__Host-signet-session="+strings.Repeat("b", 43))
+	if found, err := newManager(t, broken{}, &now).Current(r); err != nil || found != nil {
+		t.Errorf("two cookies of one name: got %v, %v", found, err)
+	}
+}
