@@ -1,0 +1,21 @@
+# METADATA
+# title: The decision
+# description: >-
+#   The one document that Signet asks for, once per token request. The answers come from four packages, each
+#   of which an owner may replace. This package itself cannot be replaced.
+package signet
+
+decision := {
+	"deny": {
+		"client": data.signet.client.deny,
+		"grant": data.signet.grant.deny,
+		"scope": data.signet.scope.deny,
+		"token": data.signet.token.deny,
+	},
+	"granted": data.signet.scope.granted,
+	"access_claims": data.signet.token.access_claims,
+	"id_claims": data.signet.token.id_claims,
+	"access_lifetime": data.signet.token.access_lifetime,
+	"id_lifetime": data.signet.token.id_lifetime,
+	"refresh_lifetime": data.signet.token.refresh_lifetime,
+}

@@ -1,0 +1,75 @@
+package signet_test
+
+import data.signet
+
+request := {
+	"request": {"id": "r", "door": "mtls", "time": "2026-01-02T03:04:05Z", "unix": 1767323045, "profile": "openid"},
+	"client": {
+		"id": "tpp", "name": "TPP", "auth_method": "private_key_jwt",
+		"grant_types": ["client_credentials"], "scope": ["accounts", "payments"], "resources": [],
+	},
+	"certificate": null,
+	"subject": {"kind": "client", "id": "tpp", "acr": "", "amr": [], "auth_time": 0},
+	"grant": {"type": "client_credentials", "scope": ["accounts", "payments"], "requested": true, "resources": []},
+	"token": {"format": "jwt", "lifetime": 300},
+}
+
+denial(rule) := {"rule": rule, "error": "access_denied", "text": "because"}
+
+test_allowed if {
+	decision := signet.decision with input as request
+	decision.deny == {"client": set(), "grant": set(), "scope": set(), "token": set()}
+	decision.granted == {"accounts", "payments"}
+}
+
+test_undefined_without_input if not signet.decision
+
+test_extended_is_the_same_without_additions if {
+	decision := signet.decision with input as request
+	extended := signet.extended with input as request
+	decision == extended
+}
+
+test_additions_deny if {
+	extended := signet.extended with input as request
+		with data.signet.custom.client.deny as {denial("bank.client")}
+		with data.signet.custom.grant.deny as {denial("bank.grant")}
+		with data.signet.custom.scope.deny as {denial("bank.scope")}
+		with data.signet.custom.token.deny as {denial("bank.token")}
+	extended.deny == {
+		"client": {denial("bank.client")},
+		"grant": {denial("bank.grant")},
+		"scope": {denial("bank.scope")},
+		"token": {denial("bank.token")},
+	}
+}
+
+test_additions_do_not_lift_denials if {
+	extended := signet.extended with input as request
+		with input.client.auth_method as "none"
+		with data.signet.custom.grant.deny as set()
+	extended.deny.grant[_].rule == "grant.public_client"
+}
+
+test_additions_withhold if {
+	extended := signet.extended with input as request with data.signet.custom.scope.withhold as {"payments", "other"}
+	extended.granted == ["accounts"]
+}
+
+test_additions_to_claims if {
+	extended := signet.extended with input as request
+		with data.signet.token.access_claims as {"a": 1}
+		with data.signet.custom.token.access_claims as {"b": 2}
+		with data.signet.custom.token.id_claims as {"c": 3}
+	extended.access_claims == {"a": 1, "b": 2}
+	extended.id_claims == {"c": 3}
+}
+
+test_additions_to_lifetimes if {
+	extended := signet.extended with input as request
+		with data.signet.custom.token.access_lifetime as 60
+		with data.signet.custom.token.id_lifetime as 0
+	extended.access_lifetime == 60
+	extended.id_lifetime == 0
+	extended.refresh_lifetime == 0
+}

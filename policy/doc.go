@@ -1,0 +1,52 @@
+// Package policy answers the bank's own questions about each token request with Rego rules, evaluated by
+// an embedded Open Policy Agent: may this client call, may it use this grant, which scopes does it get,
+// and with which claims and lifetimes. Protocol rules are Go and stand elsewhere; these are the owner's.
+//
+// Invariant: no token without a complete, well-formed decision that is within the bounds given in Input.
+// An evaluation that fails, takes too long, is undefined or returns something of the wrong kind is an
+// error, and the caller refuses.
+//
+// # What a policy sees
+//
+// The document "input" is [Input] with these names. Each is always there: an absent text is "", an absent
+// list is [], an absent object is null, so that "input.certificate == null" is the test for no certificate.
+//
+//	input.request.id                    text    request id, as in the logs and in errors
+//	input.request.door                  text    "main" or "mtls"
+//	input.request.time                  text    time of the decision, RFC 3339 in UTC, whole seconds
+//	input.request.unix                  number  the same in seconds since 1970
+//	input.request.profile               text    security profile in force, "openid" or "fapi2-security"
+//	input.client.id                     text    client_id
+//	input.client.name                   text    client_name
+//	input.client.auth_method            text    how the client authenticated, e.g. "private_key_jwt"
+//	input.client.grant_types            list    grant types it is registered for
+//	input.client.scope                  list    scopes it is registered for
+//	input.client.resources              list    resource servers it is registered for
+//	input.certificate                   object  the client's certificate, or null
+//	input.certificate.subject           text    distinguished name, RFC 4514
+//	input.certificate.issuer            text    distinguished name, RFC 4514
+//	input.certificate.thumbprint        text    x5t#S256, RFC 8705 section 3.1
+//	input.certificate.organization_id   text    organizationIdentifier, e.g. "PSDDE-BAFIN-123456"
+//	input.certificate.psd2              object  PSD2 statement, ETSI TS 119 495, or null
+//	input.certificate.psd2.roles        list    of "PSP_AS", "PSP_PI", "PSP_AI", "PSP_IC"
+//	input.certificate.psd2.authority_name  text  name of the competent authority
+//	input.certificate.psd2.authority_id    text  its identifier, e.g. "DE-BAFIN"
+//	input.subject.kind                  text    "client" or "user"
+//	input.subject.id                    text    the token's sub
+//	input.subject.acr                   text    how strongly the user logged in
+//	input.subject.amr                   list    by which means, RFC 8176
+//	input.subject.auth_time             number  when, in seconds since 1970; 0 for a client
+//	input.grant.type                    text    grant_type, e.g. "client_credentials"
+//	input.grant.scope                   list    the most that can be granted
+//	input.grant.requested               boolean whether the client named scopes in this request
+//	input.grant.resources               list    resource servers the token is for, RFC 8707
+//	input.token.format                  text    "jwt" or "opaque"
+//	input.token.lifetime                number  seconds an access token lives by default
+//
+// # What a policy answers
+//
+// Four packages answer, and an owner's file of the same package replaces the built-in one as a whole:
+// signet.client and signet.grant (deny), signet.scope (deny, granted) and signet.token (deny,
+// access_claims, id_claims, access_lifetime, id_lifetime, refresh_lifetime). Packages named
+// signet.custom.client, .grant, .scope and .token add to them instead. README.md shows each at work.
+package policy

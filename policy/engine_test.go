@@ -1,0 +1,278 @@
+package policy
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/open-policy-agent/opa/v1/ast"
+	"pgregory.net/rapid"
+)
+
+var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+
+func clock() time.Time { return noon }
+
+func request() Input { return samples(noon)[0].input }
+
+// engine opens a directory with a time limit that a loaded machine can hold.
+func engine(t *testing.T, directory string) *Engine {
+	t.Helper()
+	e, err := New(context.Background(), Options{Directory: directory, Clock: clock, Random: rand.Reader, Timeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// folder writes files into a fresh directory.
+func folder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	directory := t.TempDir()
+	for name, text := range files {
+		write(t, directory, name, text)
+	}
+	return directory
+}
+
+func write(t *testing.T, directory, name, text string) {
+	t.Helper()
+	name = filepath.Join(directory, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDefaultBundle(t *testing.T) {
+	e := engine(t, "")
+	table := []struct {
+		name   string
+		change func(*Input)
+		want   Decision
+	}{
+		{"client with a certificate", func(*Input) {}, Decision{Scope: []string{"accounts", "payments"}}},
+		{"order of the bound is kept", func(in *Input) { in.Grant.Scope = []string{"payments", "openid", "accounts"} },
+			Decision{Scope: []string{"payments", "accounts"}}},
+		{"user", func(in *Input) {
+			in.Grant = Grant{Type: "authorization_code", Scope: []string{"openid", "accounts"}}
+			in.Subject = Subject{Kind: SubjectUser, ID: "alice"}
+		}, Decision{Scope: []string{"openid", "accounts"}}},
+		{"unbound for long", func(in *Input) {
+			in.Request.Profile, in.Certificate, in.Client.AuthMethod, in.Token.Lifetime = "openid", nil, "client_secret_basic", 7200
+		}, Decision{Scope: []string{"accounts", "payments"}, AccessLifetime: time.Hour}},
+		{"public client", func(in *Input) { in.Client.AuthMethod, in.Request.Profile = "none", "openid" },
+			Decision{Denials: []Denial{{"grant", "grant.public_client", "unauthorized_client", "a public client cannot use client_credentials"}}}},
+		{"several denials in order", func(in *Input) { in.Certificate, in.Client.AuthMethod = nil, "none" },
+			Decision{Denials: []Denial{
+				{"client", "client.method_too_weak", "invalid_client", "the security profile requires private_key_jwt or mutual TLS"},
+				{"grant", "grant.public_client", "unauthorized_client", "a public client cannot use client_credentials"},
+				{"token", "token.not_bound", "invalid_request", "the security profile requires a TLS client certificate to bind the access token to"},
+			}}},
+		{"nothing left of what was asked", func(in *Input) { in.Grant.Scope = []string{"openid"} },
+			Decision{Denials: []Denial{{"scope", "scope.nothing_granted", "invalid_scope", "none of the requested scopes can be granted"}}}},
+	}
+	for _, test := range table {
+		t.Run(test.name, func(t *testing.T) {
+			in := request()
+			test.change(&in)
+			got, err := e.Decide(context.Background(), in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.ID) != 22 || got.Revision != e.Revision() || got.Allowed() != (len(test.want.Denials) == 0) {
+				t.Errorf("id %q, revision %q, allowed %v", got.ID, got.Revision, got.Allowed())
+			}
+			got.ID, got.Revision = "", ""
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("decision (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDecisionIDsDiffer(t *testing.T) {
+	e := engine(t, "")
+	seen := map[string]bool{}
+	for range 100 {
+		d, err := e.Decide(context.Background(), request())
+		if err != nil || seen[d.ID] {
+			t.Fatalf("id %q again, or %v", d.ID, err)
+		}
+		seen[d.ID] = true
+	}
+}
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("no entropy") }
+
+func TestNewAndRandomness(t *testing.T) {
+	for name, options := range map[string]Options{
+		"no clock":         {Random: rand.Reader},
+		"no randomness":    {Clock: clock},
+		"negative timeout": {Clock: clock, Random: rand.Reader, Timeout: -1},
+		"no directory":     {Clock: clock, Random: rand.Reader, Directory: filepath.Join(t.TempDir(), "missing")},
+	} {
+		if _, err := New(context.Background(), options); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	e := engine(t, "")
+	e.options.Random = brokenReader{}
+	if d, err := e.Decide(context.Background(), request()); err == nil || d.Allowed() {
+		t.Errorf("decided %+v without randomness", d)
+	}
+}
+
+// The evaluation's time is the input's, or the clock's when the input has none.
+func TestTime(t *testing.T) {
+	e := engine(t, folder(t, map[string]string{"t.rego": `package signet.custom.token
+access_claims := {"now": time.now_ns() / 1000000000, "time": input.request.time, "unix": input.request.unix}`}))
+	for want, at := range map[string]time.Time{
+		"2026-03-04T12:00:00Z": {},
+		"2025-01-02T03:04:05Z": time.Date(2025, 1, 2, 4, 4, 5, 0, time.FixedZone("", 3600)),
+	} {
+		in := request()
+		in.Request.Time = at
+		d, err := e.Decide(context.Background(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stamp, err := time.Parse(time.RFC3339, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]any{"now": stamp.Unix(), "time": want, "unix": stamp.Unix()}, d.AccessClaims); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
+// genInput draws any Input.
+func genInput() *rapid.Generator[Input] {
+	text := rapid.OneOf(rapid.SampledFrom([]string{"", "accounts", "client_credentials", "user", "é\"\\\u2028"}), rapid.StringN(0, 12, -1))
+	texts := rapid.SliceOfN(text, 0, 5)
+	return rapid.Custom(func(t *rapid.T) Input {
+		s := func() string { return text.Draw(t, "text") }
+		l := func() []string { return texts.Draw(t, "list") }
+		n := func() int64 { return rapid.Int64Range(0, 1<<40).Draw(t, "number") }
+		in := Input{
+			Request: Request{s(), s(), time.Unix(n(), 0).UTC(), s()},
+			Client:  Client{s(), s(), s(), l(), l(), l()},
+			Subject: Subject{s(), s(), s(), l(), n()},
+			Grant:   Grant{s(), l(), rapid.Bool().Draw(t, "requested"), l()},
+			Token:   Token{s(), n()},
+		}
+		if rapid.Bool().Draw(t, "certificate") {
+			in.Certificate = &Certificate{s(), s(), s(), s(), nil}
+			if rapid.Bool().Draw(t, "psd2") {
+				in.Certificate.PSD2 = &PSD2{l(), s(), s()}
+			}
+		}
+		return in
+	})
+}
+
+// The JSON form reads back as the same Input, and Rego sees the same whether it is built directly or
+// from that JSON.
+func TestInputJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := genInput().Draw(t, "input")
+		if year := in.Request.Time.Year(); year > 9999 {
+			in.Request.Time = noon
+		}
+		raw, err := json.Marshal(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fromJSON, err := ast.ValueFromReader(strings.NewReader(string(raw)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in.value().Compare(fromJSON) != 0 {
+			t.Fatalf("document %v\nfrom JSON %v", in.value(), fromJSON)
+		}
+		var back Input
+		if err := json.Unmarshal(raw, &back); err != nil {
+			t.Fatal(err)
+		}
+		if back.value().Compare(in.value()) != 0 {
+			t.Fatalf("read back %v\nfrom %v", back.value(), in.value())
+		}
+	})
+}
+
+// Whatever comes in, the default bundle either refuses or stays within the bound.
+func TestDecisionsStayWithinBound(t *testing.T) {
+	for _, directory := range []string{"", "examples/psd2"} {
+		e := engine(t, directory)
+		rapid.Check(t, func(t *rapid.T) {
+			in := genInput().Draw(t, "input")
+			in.Subject.Kind = rapid.SampledFrom([]string{SubjectClient, SubjectUser, "robot"}).Draw(t, "kind")
+			d, err := e.Decide(context.Background(), in)
+			if err != nil || !d.Allowed() {
+				if d.Scope != nil || d.AccessClaims != nil {
+					t.Fatalf("a refusal grants: %+v", d)
+				}
+				return
+			}
+			if in.Subject.Kind == "robot" {
+				t.Fatal("decided about an unknown kind of subject")
+			}
+			bound := map[string]bool{}
+			for _, scope := range in.Grant.Scope {
+				bound[scope] = true
+			}
+			for _, scope := range d.Scope {
+				if !bound[scope] {
+					t.Fatalf("%q of %q granted", scope, in.Grant.Scope)
+				}
+			}
+		})
+	}
+}
+
+// The schema that policies are checked against and the document that they see have the same fields.
+func TestSchemaMatchesDocument(t *testing.T) {
+	var walk func(path string, schema map[string]any, value any)
+	walk = func(path string, schema map[string]any, value any) {
+		if choice, ok := schema["anyOf"].([]any); ok {
+			schema = choice[1].(map[string]any)
+		}
+		object, ok := value.(map[string]any)
+		if !ok {
+			return
+		}
+		properties := schema["properties"].(map[string]any)
+		want, got := map[string]bool{}, map[string]bool{}
+		for name := range maps.Keys(properties) {
+			want[name] = true
+		}
+		for name, inner := range object {
+			got[name] = true
+			if want[name] {
+				walk(path+"."+name, properties[name].(map[string]any), inner)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-schema +document):\n%s", path, diff)
+		}
+	}
+	in := request()
+	document, err := ast.JSON(in.value())
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk("input", inputSchema(), document)
+}

@@ -1,0 +1,97 @@
+package policy
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// Input is everything that a policy may know about one token request. Rego sees it as the document
+// "input", with the names of the json tags; README.md explains each field. Every field is always there:
+// a list without elements is [], text that does not apply is "", an object that does not apply is null.
+type Input struct {
+	Request Request `json:"request"`
+	Client  Client  `json:"client"`
+	// Certificate is the one that the client presented, whatever its authentication method; null when it
+	// presented none. It has been judged before policy is asked: a bad one never comes this far.
+	Certificate *Certificate `json:"certificate"`
+	Subject     Subject      `json:"subject"`
+	Grant       Grant        `json:"grant"`
+	Token       Token        `json:"token"`
+}
+
+// Request says where and when the request came in.
+type Request struct {
+	ID   string `json:"id"`   // the request id that is in the logs and in the client's error
+	Door string `json:"door"` // "main" or "mtls": the listener
+	// Time is the time of the decision. Rego sees it as input.request.time (RFC 3339, UTC, whole seconds)
+	// and as input.request.unix (seconds); time.now_ns() returns it too. The zero value means: now.
+	Time    time.Time `json:"time"`
+	Profile string    `json:"profile"` // security profile in force, e.g. "openid" or "fapi2-security"
+}
+
+// Client is the registered client that has authenticated.
+type Client struct {
+	ID         string   `json:"id"`
+	Name       string   `json:"name"`
+	AuthMethod string   `json:"auth_method"` // how it authenticated (RFC 7591 section 2, RFC 8705 section 2)
+	GrantTypes []string `json:"grant_types"` // registered
+	Scope      []string `json:"scope"`       // registered: all that it may ever have
+	Resources  []string `json:"resources"`   // registered resource servers (RFC 8707)
+}
+
+// Certificate is the client's certificate.
+type Certificate struct {
+	Subject        string `json:"subject"`         // distinguished name (RFC 4514)
+	Issuer         string `json:"issuer"`          // distinguished name (RFC 4514)
+	Thumbprint     string `json:"thumbprint"`      // x5t#S256 (RFC 8705 section 3.1)
+	OrganizationID string `json:"organization_id"` // organizationIdentifier (OID 2.5.4.97), e.g. PSDDE-BAFIN-123456; "" when absent
+	PSD2           *PSD2  `json:"psd2"`            // null when the certificate has no PSD2 statement
+}
+
+// PSD2 is the PSD2 statement of a qualified certificate (ETSI TS 119 495 section 5.1).
+type PSD2 struct {
+	Roles         []string `json:"roles"`          // of PSP_AS, PSP_PI, PSP_AI, PSP_IC
+	AuthorityName string   `json:"authority_name"` // competent authority, e.g. "Bundesanstalt für Finanzdienstleistungsaufsicht"
+	AuthorityID   string   `json:"authority_id"`   // e.g. "DE-BAFIN"
+}
+
+// Subject is whom the token is about.
+type Subject struct {
+	Kind     string   `json:"kind"`      // "client" or "user"
+	ID       string   `json:"id"`        // the future "sub"
+	ACR      string   `json:"acr"`       // how strongly the user logged in; "" for a client
+	AMR      []string `json:"amr"`       // by which means (RFC 8176)
+	AuthTime int64    `json:"auth_time"` // when the user logged in, seconds since 1970; 0 for a client
+}
+
+// Grant is what is asked for, after the protocol's own rules have bounded it.
+type Grant struct {
+	Type      string   `json:"type"`      // the request's grant_type
+	Scope     []string `json:"scope"`     // upper bound: policy may grant less, never more
+	Requested bool     `json:"requested"` // whether the client named scopes itself
+	Resources []string `json:"resources"` // resource servers the token is for
+}
+
+// Token is what would be issued if policy says nothing about it.
+type Token struct {
+	Format   string `json:"format"`   // "jwt" or "opaque"
+	Lifetime int64  `json:"lifetime"` // seconds that the resource server's access tokens live by default
+}
+
+// Kinds of Subject.
+const (
+	SubjectClient = "client"
+	SubjectUser   = "user"
+)
+
+// MarshalJSON writes exactly the document that Rego sees. [encoding/json.Unmarshal] reads it back.
+func (in Input) MarshalJSON() ([]byte, error) {
+	document, err := ast.JSON(in.value())
+	if err != nil {
+		return nil, fmt.Errorf("policy input: %w", err)
+	}
+	return json.Marshal(document)
+}

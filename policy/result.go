@@ -1,0 +1,191 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// The members of data.signet.decision; see bundle/decision.rego.
+var (
+	keyDeny            = ast.StringTerm("deny")
+	keyGranted         = ast.StringTerm("granted")
+	keyAccessClaims    = ast.StringTerm("access_claims")
+	keyIDClaims        = ast.StringTerm("id_claims")
+	keyAccessLifetime  = ast.StringTerm("access_lifetime")
+	keyIDLifetime      = ast.StringTerm("id_lifetime")
+	keyRefreshLifetime = ast.StringTerm("refresh_lifetime")
+
+	keyRule  = ast.StringTerm("rule")
+	keyError = ast.StringTerm("error")
+	keyText  = ast.StringTerm("text")
+)
+
+// readDecision turns the evaluated document into a Decision, or says what is wrong with it. A refusal
+// is read no further than its denials.
+func readDecision(document *ast.Term, bound []string) (Decision, error) {
+	object, ok := document.Value.(ast.Object)
+	if !ok {
+		return Decision{}, errors.New("the decision is not an object")
+	}
+	var d Decision
+	var err error
+	if d.Denials, err = readDenials(object); err != nil || len(d.Denials) > 0 {
+		return d, err
+	}
+	if d.Scope, err = readScope(object.Get(keyGranted), bound); err != nil {
+		return Decision{}, err
+	}
+	if d.AccessClaims, err = readClaims(object, keyAccessClaims); err != nil {
+		return Decision{}, err
+	}
+	if d.IDClaims, err = readClaims(object, keyIDClaims); err != nil {
+		return Decision{}, err
+	}
+	if d.AccessLifetime, err = readLifetime(object, keyAccessLifetime, MaxAccessLifetime); err != nil {
+		return Decision{}, err
+	}
+	if d.IDLifetime, err = readLifetime(object, keyIDLifetime, MaxIDLifetime); err != nil {
+		return Decision{}, err
+	}
+	if d.RefreshLifetime, err = readLifetime(object, keyRefreshLifetime, MaxRefreshLifetime); err != nil {
+		return Decision{}, err
+	}
+	return d, nil
+}
+
+func readDenials(document ast.Object) ([]Denial, error) {
+	deny, ok := member[ast.Object](document, keyDeny)
+	if !ok {
+		return nil, errors.New("deny is not an object")
+	}
+	var denials []Denial
+	for _, key := range [...]*ast.Term{keyClient, keyGrant, keyScope, keyToken} {
+		set, ok := member[ast.Set](deny, key)
+		if !ok {
+			return nil, fmt.Errorf("deny.%s is not a set", text(key))
+		}
+		if set.Len() == 0 {
+			continue
+		}
+		for _, term := range set.Slice() {
+			denial, err := readDenial(text(key), term)
+			if err != nil {
+				return nil, fmt.Errorf("deny.%s: %w", text(key), err)
+			}
+			denials = append(denials, denial)
+		}
+	}
+	if len(denials) > MaxDenials {
+		return nil, fmt.Errorf("more than %d denials", MaxDenials)
+	}
+	slices.SortStableFunc(denials, func(a, b Denial) int {
+		if a.Decision != b.Decision {
+			return 0 // already in the order of the questions
+		}
+		return strings.Compare(a.Rule, b.Rule)
+	})
+	return denials, nil
+}
+
+func readDenial(decision string, term *ast.Term) (Denial, error) {
+	object, ok := term.Value.(ast.Object)
+	if !ok || object.Len() != 3 {
+		return Denial{}, errors.New("a denial is an object of rule, error and text")
+	}
+	rule, ok1 := member[ast.String](object, keyRule)
+	code, ok2 := member[ast.String](object, keyError)
+	reason, ok3 := member[ast.String](object, keyText)
+	switch {
+	case !ok1 || !isRuleID(string(rule)):
+		return Denial{}, errors.New("a denial's rule must be a short text of letters, digits, dots, dashes and underscores")
+	case !ok2 || !isErrorCode(string(code)):
+		return Denial{}, fmt.Errorf("rule %s: its error is not one that a policy may answer with", string(rule))
+	case !ok3 || !isLine(string(reason), MaxTextLength):
+		return Denial{}, fmt.Errorf("rule %s: its text must be one line of at most %d bytes", string(rule), MaxTextLength)
+	}
+	return Denial{Decision: decision, Rule: string(rule), Error: string(code), Text: string(reason)}, nil
+}
+
+// readScope accepts an array or a set of scopes within the bound and gives them the bound's order.
+func readScope(term *ast.Term, bound []string) ([]string, error) {
+	var granted []*ast.Term
+	switch value := valueOf(term).(type) {
+	case *ast.Array:
+		granted = make([]*ast.Term, value.Len())
+		for i := range granted {
+			granted[i] = value.Elem(i)
+		}
+	case ast.Set:
+		granted = value.Slice()
+	default:
+		return nil, errors.New("granted is neither an array nor a set")
+	}
+	if len(granted) > len(bound) {
+		return nil, errors.New("granted holds more than was asked for")
+	}
+	take := make([]bool, len(bound))
+	for _, term := range granted {
+		scope, ok := term.Value.(ast.String)
+		if !ok {
+			return nil, errors.New("granted holds something that is not text")
+		}
+		i := slices.Index(bound, string(scope))
+		if i < 0 {
+			return nil, errors.New("granted holds a scope beyond the upper bound")
+		}
+		take[i] = true
+	}
+	scopes := make([]string, 0, len(granted))
+	for i, scope := range bound {
+		if take[i] {
+			scopes = append(scopes, scope)
+		}
+	}
+	return scopes, nil
+}
+
+// readLifetime accepts whole seconds from 0 to the limit.
+func readLifetime(document ast.Object, key *ast.Term, limit time.Duration) (time.Duration, error) {
+	number, ok := member[ast.Number](document, key)
+	if !ok {
+		return 0, fmt.Errorf("%s is not a number", text(key))
+	}
+	seconds, ok := number.Int64()
+	if !ok || seconds < 0 || seconds > int64(limit/time.Second) {
+		return 0, fmt.Errorf("%s must be whole seconds from 0 to %d", text(key), int64(limit/time.Second))
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
+func member[T ast.Value](object ast.Object, key *ast.Term) (T, bool) {
+	value, ok := valueOf(object.Get(key)).(T)
+	return value, ok
+}
+
+func valueOf(term *ast.Term) ast.Value {
+	if term == nil {
+		return nil
+	}
+	return term.Value
+}
+
+func text(term *ast.Term) string {
+	s, _ := term.Value.(ast.String)
+	return string(s)
+}
+
+func isRuleID(id string) bool {
+	const characters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+	return id != "" && len(id) <= MaxRuleLength && strings.Trim(id, characters) == ""
+}
+
+func isLine(line string, limit int) bool {
+	return line != "" && len(line) <= limit && utf8.ValidString(line) &&
+		!strings.ContainsFunc(line, func(r rune) bool { return r < 0x20 || r == 0x7F || r >= 0x80 && r < 0xA0 || r == 0x2028 || r == 0x2029 })
+}

@@ -1,0 +1,79 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// sample is a typical request on which a new bundle is tried before it is put in force.
+type sample struct {
+	name  string
+	input Input
+}
+
+// try evaluates every sample. Denying is fine; having no well-formed answer is not. A machine under load
+// may stall any one evaluation, so that a sample has three attempts to stay within the time limit.
+func (r *rules) try(ctx context.Context, options Options) error {
+	for _, s := range samples(options.Clock()) {
+		var err error
+		for range 3 {
+			if _, err = r.decide(ctx, &s.input, options.Timeout); !errors.Is(err, errTooSlow) {
+				break
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("sample input %q: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// samples covers each grant, subject and kind of certificate; together they touch every field of Input.
+func samples(now time.Time) []sample {
+	const accounts, payments = "accounts", "payments"
+	const server = "https://localhost:9446"
+	machine := Input{
+		Request: Request{ID: "sample", Door: "mtls", Time: now, Profile: "fapi2-security"},
+		Client: Client{ID: "sample-tpp", Name: "Sample TPP", AuthMethod: "tls_client_auth",
+			GrantTypes: []string{"client_credentials"}, Scope: []string{accounts, payments}, Resources: []string{server}},
+		Certificate: &Certificate{Subject: "CN=sample-tpp,O=Sample TPP,C=DE", Issuer: "CN=Sample CA",
+			Thumbprint: "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0", OrganizationID: "PSDDE-BAFIN-123456",
+			PSD2: &PSD2{Roles: []string{"PSP_AI", "PSP_PI"}, AuthorityName: "BaFin", AuthorityID: "DE-BAFIN"}},
+		Subject: Subject{Kind: SubjectClient, ID: "sample-tpp"},
+		Grant:   Grant{Type: "client_credentials", Scope: []string{accounts, payments}, Requested: true, Resources: []string{server}},
+		Token:   Token{Format: "jwt", Lifetime: 300},
+	}
+	plain := machine
+	plain.Certificate = &Certificate{Subject: "CN=sample", Issuer: "CN=Sample CA", Thumbprint: machine.Certificate.Thumbprint}
+
+	secret := machine
+	secret.Request.Door, secret.Request.Profile = "main", "openid"
+	secret.Client.AuthMethod = "client_secret_basic"
+	secret.Certificate = nil
+	secret.Grant.Requested = false
+
+	nothing := secret
+	nothing.Grant.Scope, nothing.Grant.Resources = nil, nil
+
+	user := secret
+	user.Client = Client{ID: "sample-app", Name: "Sample app", AuthMethod: "none",
+		GrantTypes: []string{"authorization_code", "refresh_token"}, Scope: []string{"openid", "profile", "offline_access"}}
+	user.Subject = Subject{Kind: SubjectUser, ID: "sample-user", ACR: "urn:mace:incommon:iap:silver", AMR: []string{"pwd"}, AuthTime: now.Add(-time.Minute).Unix()}
+	user.Grant = Grant{Type: "authorization_code", Scope: []string{"openid", "profile", "offline_access"}, Requested: true}
+	user.Token = Token{Format: "opaque", Lifetime: 600}
+
+	refresh := user
+	refresh.Grant.Type, refresh.Grant.Requested = "refresh_token", false
+	refresh.Certificate = machine.Certificate
+
+	return []sample{
+		{"client_credentials with a PSD2 certificate", machine},
+		{"client_credentials with a certificate", plain},
+		{"client_credentials with a secret", secret},
+		{"client_credentials without scope", nothing},
+		{"authorization_code", user},
+		{"refresh_token with a certificate", refresh},
+	}
+}

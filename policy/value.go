@@ -1,0 +1,195 @@
+package policy
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// The keys of the input document, made once: terms are immutable and shared by all evaluations.
+var (
+	keyRequest     = ast.StringTerm("request")
+	keyClient      = ast.StringTerm("client")
+	keyCertificate = ast.StringTerm("certificate")
+	keySubject     = ast.StringTerm("subject")
+	keyGrant       = ast.StringTerm("grant")
+	keyToken       = ast.StringTerm("token")
+
+	keyID         = ast.StringTerm("id")
+	keyDoor       = ast.StringTerm("door")
+	keyTime       = ast.StringTerm("time")
+	keyUnix       = ast.StringTerm("unix")
+	keyProfile    = ast.StringTerm("profile")
+	keyName       = ast.StringTerm("name")
+	keyAuthMethod = ast.StringTerm("auth_method")
+	keyGrantTypes = ast.StringTerm("grant_types")
+	keyScope      = ast.StringTerm("scope")
+	keyResources  = ast.StringTerm("resources")
+
+	keyIssuer         = ast.StringTerm("issuer")
+	keyThumbprint     = ast.StringTerm("thumbprint")
+	keyOrganizationID = ast.StringTerm("organization_id")
+	keyPSD2           = ast.StringTerm("psd2")
+	keyRoles          = ast.StringTerm("roles")
+	keyAuthorityName  = ast.StringTerm("authority_name")
+	keyAuthorityID    = ast.StringTerm("authority_id")
+
+	keyKind      = ast.StringTerm("kind")
+	keyACR       = ast.StringTerm("acr")
+	keyAMR       = ast.StringTerm("amr")
+	keyAuthTime  = ast.StringTerm("auth_time")
+	keyType      = ast.StringTerm("type")
+	keyRequested = ast.StringTerm("requested")
+	keyFormat    = ast.StringTerm("format")
+	keyLifetime  = ast.StringTerm("lifetime")
+)
+
+// value builds the input document without a detour through JSON, which would cost more than the decision.
+func (in *Input) value() ast.Value {
+	terms := slab{make([]ast.Term, 0, in.size())}
+	return ast.NewObject(
+		ast.Item(keyRequest, in.Request.term(&terms)),
+		ast.Item(keyClient, in.Client.term(&terms)),
+		ast.Item(keyCertificate, in.Certificate.term(&terms)),
+		ast.Item(keySubject, in.Subject.term(&terms)),
+		ast.Item(keyGrant, in.Grant.term(&terms)),
+		ast.Item(keyToken, in.Token.term(&terms)),
+	)
+}
+
+// size is how many terms value needs at most.
+func (in *Input) size() int {
+	n := 36 + len(in.Client.GrantTypes) + len(in.Client.Scope) + len(in.Client.Resources) +
+		len(in.Subject.AMR) + len(in.Grant.Scope) + len(in.Grant.Resources)
+	if in.Certificate != nil && in.Certificate.PSD2 != nil {
+		n += len(in.Certificate.PSD2.Roles)
+	}
+	return n
+}
+
+// slab hands out terms from one allocation.
+type slab struct{ terms []ast.Term }
+
+func (s *slab) term(value ast.Value) *ast.Term {
+	s.terms = append(s.terms, ast.Term{Value: value})
+	return &s.terms[len(s.terms)-1]
+}
+
+func (s *slab) object(items ...[2]*ast.Term) *ast.Term { return s.term(ast.NewObject(items...)) }
+
+// text avoids an allocation for the words that OPA or this package keep interned.
+func (s *slab) text(text string) *ast.Term {
+	if text == "" {
+		return ast.InternedEmptyString
+	}
+	if word, ok := words[text]; ok {
+		return word
+	}
+	return s.term(ast.String(text))
+}
+
+func (s *slab) integer(n int64) *ast.Term {
+	if n >= 0 && n < 256 {
+		return ast.InternedTerm(n)
+	}
+	return s.term(ast.Number(strconv.FormatInt(n, 10)))
+}
+
+func (s *slab) list(texts []string) *ast.Term {
+	if len(texts) == 0 {
+		return ast.InternedEmptyArray
+	}
+	terms := make([]*ast.Term, len(texts))
+	for i, text := range texts {
+		terms[i] = s.text(text)
+	}
+	return s.term(ast.NewArray(terms...))
+}
+
+// words are values that most requests carry.
+var words = func() map[string]*ast.Term {
+	terms := map[string]*ast.Term{}
+	for _, word := range []string{
+		"main", "mtls", "openid", "fapi2-security", SubjectClient, SubjectUser, "jwt", "opaque",
+		"client_credentials", "authorization_code", "refresh_token",
+		"none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt",
+		"tls_client_auth", "self_signed_tls_client_auth",
+		"profile", "email", "address", "phone", "offline_access", "accounts", "payments",
+		"PSP_AS", "PSP_PI", "PSP_AI", "PSP_IC", "pwd",
+	} {
+		terms[word] = ast.StringTerm(word)
+	}
+	return terms
+}()
+
+func (r *Request) term(s *slab) *ast.Term {
+	return s.object(
+		ast.Item(keyID, s.text(r.ID)),
+		ast.Item(keyDoor, s.text(r.Door)),
+		ast.Item(keyTime, s.text(r.Time.UTC().Format(time.RFC3339))),
+		ast.Item(keyUnix, s.integer(r.Time.Unix())),
+		ast.Item(keyProfile, s.text(r.Profile)),
+	)
+}
+
+func (c *Client) term(s *slab) *ast.Term {
+	return s.object(
+		ast.Item(keyID, s.text(c.ID)),
+		ast.Item(keyName, s.text(c.Name)),
+		ast.Item(keyAuthMethod, s.text(c.AuthMethod)),
+		ast.Item(keyGrantTypes, s.list(c.GrantTypes)),
+		ast.Item(keyScope, s.list(c.Scope)),
+		ast.Item(keyResources, s.list(c.Resources)),
+	)
+}
+
+func (c *Certificate) term(s *slab) *ast.Term {
+	if c == nil {
+		return ast.InternedNullTerm
+	}
+	return s.object(
+		ast.Item(keySubject, s.text(c.Subject)),
+		ast.Item(keyIssuer, s.text(c.Issuer)),
+		ast.Item(keyThumbprint, s.text(c.Thumbprint)),
+		ast.Item(keyOrganizationID, s.text(c.OrganizationID)),
+		ast.Item(keyPSD2, c.PSD2.term(s)),
+	)
+}
+
+func (p *PSD2) term(s *slab) *ast.Term {
+	if p == nil {
+		return ast.InternedNullTerm
+	}
+	return s.object(
+		ast.Item(keyRoles, s.list(p.Roles)),
+		ast.Item(keyAuthorityName, s.text(p.AuthorityName)),
+		ast.Item(keyAuthorityID, s.text(p.AuthorityID)),
+	)
+}
+
+func (u *Subject) term(s *slab) *ast.Term {
+	return s.object(
+		ast.Item(keyKind, s.text(u.Kind)),
+		ast.Item(keyID, s.text(u.ID)),
+		ast.Item(keyACR, s.text(u.ACR)),
+		ast.Item(keyAMR, s.list(u.AMR)),
+		ast.Item(keyAuthTime, s.integer(u.AuthTime)),
+	)
+}
+
+func (g *Grant) term(s *slab) *ast.Term {
+	return s.object(
+		ast.Item(keyType, s.text(g.Type)),
+		ast.Item(keyScope, s.list(g.Scope)),
+		ast.Item(keyRequested, ast.InternedTerm(g.Requested)),
+		ast.Item(keyResources, s.list(g.Resources)),
+	)
+}
+
+func (t *Token) term(s *slab) *ast.Term {
+	return s.object(
+		ast.Item(keyFormat, s.text(t.Format)),
+		ast.Item(keyLifetime, s.integer(t.Lifetime)),
+	)
+}
