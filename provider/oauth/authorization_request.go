@@ -65,7 +65,6 @@ type RefreshToken struct {
 	User         EndUser      `json:"user"`
 	Scope        Scope        `json:"scope"`
 	Resources    []string     `json:"resources,omitempty"`
-	Nonce        string       `json:"nonce,omitempty"`
 	Confirmation Confirmation `json:"cnf"` // set for public clients (RFC 8705 section 4)
 	IssuedAt     time.Time    `json:"issued_at"`
 	ExpiresAt    time.Time    `json:"expires_at"` // unchanged by rotation

@@ -49,13 +49,13 @@ var Profiles = map[ProfileName]Profile{
 	ProfileFAPI2Security: {
 		Name:        ProfileFAPI2Security,
 		SigningAlgs: []string{"ES256", "PS256", "EdDSA"},                         // FAPI 2.0 section 5.4.1
-		AuthMethods: []AuthMethod{AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS}, // FAPI 2.0 section 5.3.2.1 item 6
+		AuthMethods: []AuthMethod{AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS}, // FAPI 2.0 section 5.3.2.1
 
-		AssertionAudienceIssuerOnly: true,             // FAPI 2.0 section 5.3.2.1 item 8
-		SenderConstrained:           true,             // FAPI 2.0 section 5.3.2.1 item 4
-		RotateRefreshTokens:         false,            // FAPI 2.0 section 5.3.2.1 item 9
-		RequirePAR:                  true,             // FAPI 2.0 section 5.3.2.2 item 3
-		MaxCodeLifetime:             60 * time.Second, // FAPI 2.0 section 5.3.2.2 item 13
+		AssertionAudienceIssuerOnly: true,             // FAPI 2.0 section 5.3.2.1
+		SenderConstrained:           true,             // FAPI 2.0 section 5.3.2.1
+		RotateRefreshTokens:         false,            // FAPI 2.0 section 5.3.2.1
+		RequirePAR:                  true,             // FAPI 2.0 section 5.3.2.2
+		MaxCodeLifetime:             60 * time.Second, // FAPI 2.0 section 5.3.2.2
 		MinRSABits:                  2048,             // FAPI 2.0 section 5.4.1
 	},
 }

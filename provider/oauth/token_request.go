@@ -50,8 +50,12 @@ type NoRefresh struct{}
 // NewRefresh: the grant's first refresh token is issued, with the whole granted scope.
 type NewRefresh struct{}
 
-// RotateRefresh: Old is replaced. The new one keeps Old's scope, binding and expiry.
-type RotateRefresh struct{ Old RefreshToken }
+// RotateRefresh: Old is replaced. The new one keeps Old's scope, binding and expiry. Grace is how long after
+// an earlier rotation Old may be replaced once more (see [ReplaceRefresh]).
+type RotateRefresh struct {
+	Old   RefreshToken
+	Grace time.Duration
+}
 
 // KeepRefresh: the presented token stays valid and is not sent again.
 type KeepRefresh struct{}

@@ -1,0 +1,51 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+
+	"signet/provider/oauth"
+)
+
+const (
+	selectClient  = `SELECT data FROM clients WHERE client_id = ?`
+	selectClients = `SELECT data FROM clients ORDER BY client_id`
+	deleteClient  = `DELETE FROM clients WHERE client_id = ?`
+	insertClient  = `INSERT INTO clients (client_id, data) VALUES (?, ?)`
+)
+
+// Client returns a registered client. It is shared with other requests: callers must not modify it. It
+// may be as old as [Options.ClientMaxAge]. Absent: [oauth.ErrNotFound].
+func (s *Store) Client(ctx context.Context, id string) (*oauth.Client, error) {
+	client, ticket := s.cache.get(id)
+	if client != nil {
+		return client, nil
+	}
+	client = new(oauth.Client)
+	err := s.readers.point(ctx, selectClient, values(id), func(row []driver.Value) error {
+		return decode(row[0], client)
+	})
+	if err != nil {
+		return nil, absent(err, "client")
+	}
+	s.cache.put(ticket, client)
+	return client, nil
+}
+
+// Clients returns every registered client, ordered by id.
+func (s *Store) Clients(ctx context.Context) ([]oauth.Client, error) {
+	return list[oauth.Client](ctx, s, selectClients)
+}
+
+func (p *plan) storeClient(c oauth.StoreClient) error {
+	data, err := encode(c.Client)
+	if err != nil {
+		return err
+	}
+	if !c.New {
+		p.do(c, anything, deleteClient, c.Client.ID)
+	}
+	p.do(c, newKey, insertClient, c.Client.ID, data)
+	p.clients = append(p.clients, c.Client.ID)
+	return nil
+}

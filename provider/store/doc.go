@@ -1,0 +1,10 @@
+// Package store keeps Signet's state: clients, users, grants, codes, tokens, sessions and the audit log.
+// Open takes a DSN; each aggregate has its own file; all writing goes through [Store.Commit].
+//
+// Invariant: a commit is all or nothing, and durable when Commit returns nil. What may happen only once
+// is decided by the number of rows that one conditional statement changed, never by reading first, so it
+// holds between requests of one process and between processes on one database.
+//
+// Codes, tokens and session cookies are kept as digests only. Times in key columns are rounded down to
+// microseconds. The SQL is portable; what a database does its own way is in [dialect].
+package store

@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+
+	"signet/provider/oauth"
+)
+
+const (
+	selectGrant = `SELECT data, expires_at, revoked_at IS NOT NULL FROM grants WHERE grant_id = ?`
+	// One text for any filter: an empty parameter matches all.
+	selectGrants = `SELECT data, expires_at, revoked_at IS NOT NULL FROM grants
+		WHERE (? = '' OR client_id = ?) AND (? = '' OR user_id = ?) ORDER BY seq DESC LIMIT ?`
+	insertGrant = `INSERT INTO grants (grant_id, client_id, user_id, expires_at, data) VALUES (?, ?, ?, ?, ?)`
+	extendGrant = `UPDATE grants SET expires_at = ? WHERE grant_id = ? AND expires_at < ?`
+	revokeGrant = `UPDATE grants SET revoked_at = ? WHERE grant_id = ? AND revoked_at IS NULL`
+)
+
+// GrantFilter selects grants; an empty field selects all.
+type GrantFilter struct {
+	ClientID string
+	UserID   string
+	Limit    int // at most so many, the newest; 0 means 1000
+}
+
+const defaultLimit = 1000
+
+// Grant returns a grant, revoked or not, until it has expired. Absent: [oauth.ErrNotFound].
+func (s *Store) Grant(ctx context.Context, id string) (grant oauth.Grant, err error) {
+	err = s.readers.point(ctx, selectGrant, values(id), func(row []driver.Value) (err error) {
+		grant, err = grantOf(row)
+		return err
+	})
+	return grant, absent(err, "grant")
+}
+
+// Grants returns the grants that match, newest first.
+func (s *Store) Grants(ctx context.Context, f GrantFilter) (grants []oauth.Grant, err error) {
+	args := values(f.ClientID, f.ClientID, f.UserID, f.UserID, limit(f.Limit))
+	err = s.readers.scan(ctx, selectGrants, args, func(row []driver.Value) error {
+		grant, err := grantOf(row)
+		grants = append(grants, grant)
+		return err
+	})
+	return grants, err
+}
+
+func grantOf(row []driver.Value) (grant oauth.Grant, err error) {
+	err = decode(row[0], &grant)
+	if extended := timeOf(row[1]); extended.After(grant.ExpiresAt) {
+		grant.ExpiresAt = extended
+	}
+	grant.Revoked = integer(row[2]) != 0
+	return grant, err
+}
+
+func limit(n int) int64 {
+	if n <= 0 {
+		return defaultLimit
+	}
+	return int64(n)
+}
+
+func (p *plan) storeGrant(c oauth.StoreGrant) error {
+	g := c.Grant
+	data, err := encode(g)
+	if err != nil {
+		return err
+	}
+	p.do(c, anything, insertGrant, g.ID, g.ClientID, g.UserID, micros(g.ExpiresAt), data)
+	if g.Revoked {
+		p.do(c, anything, revokeGrant, micros(g.CreatedAt), g.ID)
+	}
+	return nil
+}
+
+func (p *plan) extendGrant(c oauth.ExtendGrant) {
+	until := micros(c.ExpiresAt)
+	p.do(c, anything, extendGrant, until, c.GrantID, until)
+}
+
+func (p *plan) revokeGrant(c oauth.RevokeGrant) {
+	p.do(c, anything, revokeGrant, micros(c.At), c.GrantID)
+}

@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"math"
+
+	"signet/provider/oauth"
+)
+
+// A grant's refresh tokens are a family. Which of them is usable is kept in the grant's row alone
+// (refresh_current), beside the one it replaced and when: rotation is one conditional UPDATE of that row,
+// two usable tokens cannot be represented, and every other token of the family is recognised as reuse.
+const (
+	selectRefresh = `SELECT r.data, g.refresh_current, g.refresh_previous, g.refresh_rotated_at
+		FROM refresh_tokens r JOIN grants g ON g.grant_id = r.grant_id WHERE r.digest = ?`
+	insertRefresh = `INSERT INTO refresh_tokens (digest, grant_id, expires_at, data) VALUES (?, ?, ?, ?)`
+	startFamily   = `UPDATE grants SET refresh_current = ?
+		WHERE grant_id = ? AND revoked_at IS NULL AND refresh_current IS NULL`
+	// The second alternative is the retry: the current token is unused, or the previous one would be
+	// another. A retry keeps the time of the first rotation, so that retrying does not prolong the grace.
+	rotateFamily = `UPDATE grants SET
+			refresh_rotated_at = CASE WHEN refresh_current = ? THEN ? ELSE refresh_rotated_at END,
+			refresh_previous = ?, refresh_current = ?
+		WHERE grant_id = ? AND revoked_at IS NULL
+			AND (refresh_current = ? OR (refresh_previous = ? AND refresh_rotated_at >= ?))`
+	checkFamily = `SELECT 1 FROM grants WHERE grant_id = ? AND revoked_at IS NULL AND refresh_current = ?`
+)
+
+// RefreshToken returns a refresh token, whether or not it is rotated, its grant revoked or its time over,
+// as long as its reuse has to be recognised. Of a token that has been replaced before the family's last
+// rotation, or that a retry superseded, RotatedAt is the time of that last rotation and Successor is
+// zero. Absent: [oauth.ErrNotFound].
+func (s *Store) RefreshToken(ctx context.Context, digest oauth.Digest) (token oauth.RefreshToken, err error) {
+	err = s.readers.point(ctx, selectRefresh, values(digest[:]), func(row []driver.Value) error {
+		token.Digest = digest
+		switch current, previous := digestOf(row[1]), digestOf(row[2]); digest {
+		case current:
+		case previous:
+			token.RotatedAt, token.Successor = timeOf(row[3]), current
+		default:
+			token.RotatedAt, token.SuccessorUsed = timeOf(row[3]), true
+		}
+		return decode(row[0], &token)
+	})
+	return token, absent(err, "refresh token")
+}
+
+func digestOf(v driver.Value) (digest oauth.Digest) {
+	copy(digest[:], blob(v))
+	return digest
+}
+
+// storeRefresh conflicts also when the grant has had a refresh token: a family has one first token.
+func (p *plan) storeRefresh(c oauth.StoreRefresh) error {
+	p.do(c, rowChanged, startFamily, c.Token.Digest[:], c.Token.GrantID)
+	return p.insertRefresh(c, c.Token)
+}
+
+func (p *plan) replaceRefresh(c oauth.ReplaceRefresh) error {
+	earliest := int64(math.MaxInt64) // without grace, no retry even within the same microsecond
+	if c.Grace > 0 {
+		earliest = micros(c.At.Add(-c.Grace))
+	}
+	old := c.Old[:]
+	p.do(c, rowChanged, rotateFamily, old, micros(c.At), old, c.New.Digest[:], c.New.GrantID, old, old, earliest)
+	return p.insertRefresh(c, c.New)
+}
+
+func (p *plan) useRefresh(c oauth.UseRefresh) {
+	p.do(c, rowFound, checkFamily, c.GrantID, c.Digest[:])
+}
+
+func (p *plan) insertRefresh(c oauth.Change, token oauth.RefreshToken) error {
+	data, err := encode(token)
+	if err != nil {
+		return err
+	}
+	p.do(c, anything, insertRefresh, token.Digest[:], token.GrantID, micros(token.ExpiresAt), data)
+	return nil
+}

@@ -1,0 +1,79 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"signet/provider/oauth"
+	"signet/provider/store"
+)
+
+// Backend is all that the features together ask of a store.
+type Backend interface {
+	Commit(ctx context.Context, changes ...oauth.Change) error
+	Sweep(ctx context.Context, batch int) (removed int, err error)
+	Ping(ctx context.Context) error
+	Close() error
+
+	Client(ctx context.Context, id string) (*oauth.Client, error)
+	Clients(ctx context.Context) ([]oauth.Client, error)
+	User(ctx context.Context, id string) (oauth.User, error)
+	UserByName(ctx context.Context, username string) (oauth.User, error)
+	Users(ctx context.Context) ([]oauth.User, error)
+	Grant(ctx context.Context, id string) (oauth.Grant, error)
+	Grants(ctx context.Context, filter store.GrantFilter) ([]oauth.Grant, error)
+	Code(ctx context.Context, digest oauth.Digest) (oauth.AuthorizationCode, error)
+	RefreshToken(ctx context.Context, digest oauth.Digest) (oauth.RefreshToken, error)
+	OpaqueToken(ctx context.Context, digest oauth.Digest) (oauth.OpaqueToken, error)
+	Revoked(ctx context.Context, jti, grantID string) (bool, error)
+	Session(ctx context.Context, digest oauth.Digest) (oauth.Session, error)
+	Interaction(ctx context.Context, digest oauth.Digest) (oauth.Interaction, error)
+	Consent(ctx context.Context, userID, clientID string) (oauth.Consent, error)
+	AuditEntries(ctx context.Context, filter store.AuditFilter) ([]oauth.AuditEntry, error)
+}
+
+// now is the time at which the suite takes place.
+var now = time.Date(2026, time.March, 4, 5, 6, 7, 891011000, time.UTC)
+
+// Clock stands still. Backends under test are opened with it.
+func Clock() time.Time { return now }
+
+// Run runs the suite. open returns an empty store, opened with Clock, that is closed by t.Cleanup.
+func Run(t *testing.T, open func(t *testing.T) Backend) {
+	tests := []struct {
+		name string
+		test func(*testing.T, Backend)
+	}{
+		{"Clients", testClients},
+		{"Users", testUsers},
+		{"Assertions", testAssertions},
+		{"Codes", testCodes},
+		{"Grants", testGrants},
+		{"GrantsFiltered", testGrantsFiltered},
+		{"Revocation", testRevocation},
+		{"RefreshFirst", testRefreshFirst},
+		{"RefreshRotation", testRefreshRotation},
+		{"RefreshGrace", testRefreshGrace},
+		{"RefreshKept", testRefreshKept},
+		{"RefreshFamilies", testRefreshFamilies},
+		{"OpaqueTokens", testOpaqueTokens},
+		{"Sessions", testSessions},
+		{"Interactions", testInteractions},
+		{"Consent", testConsent},
+		{"Audit", testAudit},
+		{"AllOrNothing", testAllOrNothing},
+		{"ConflictsWithinGroup", testConflictsWithinGroup},
+		{"UnknownChange", testUnknownChange},
+		{"Cancellation", testCancellation},
+		{"Closing", testClosing},
+		{"Ping", testPing},
+		{"Races", testRaces},
+		{"Sweep", testSweep},
+		{"SweepBatches", testSweepBatches},
+		{"SweepUnderLoad", testSweepUnderLoad},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t)) })
+	}
+}

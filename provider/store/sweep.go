@@ -1,0 +1,164 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"time"
+)
+
+// Expired rows stay a little longer than they are valid, so that a process whose clock is ahead does not
+// remove what another still has to know; codes longer, so that their reuse is recognised.
+const (
+	sweepMargin = time.Minute
+	codeMargin  = time.Hour
+)
+
+// sweepChunk is how many rows one commit of the sweep removes: it shares the committer with requests.
+const sweepChunk = 50
+
+// expiring lists the tables whose rows end at expires_at.
+var expiring = []struct {
+	name   string
+	find   string
+	remove string
+	margin time.Duration
+}{
+	{"codes", findExpired("codes"), removeExpired("codes"), codeMargin},
+	{"refresh_tokens", findExpired("refresh_tokens"), removeExpired("refresh_tokens"), sweepMargin},
+	{"opaque_tokens", findExpired("opaque_tokens"), removeExpired("opaque_tokens"), sweepMargin},
+	{"revoked_tokens", findExpired("revoked_tokens"), removeExpired("revoked_tokens"), sweepMargin},
+	{"grants", findExpired("grants"), removeExpired("grants"), sweepMargin},
+	{"sessions", findExpired("sessions"), removeExpired("sessions"), sweepMargin},
+	{"interactions", findExpired("interactions"), removeExpired("interactions"), sweepMargin},
+}
+
+func findExpired(table string) string {
+	return "SELECT seq FROM " + table + " WHERE expires_at < ? ORDER BY expires_at LIMIT ?"
+}
+
+// removeExpired asks again: the row may have been extended since it was found.
+func removeExpired(table string) string {
+	return "DELETE FROM " + table + " WHERE seq = ? AND expires_at < ?"
+}
+
+const (
+	findOldAudit   = `SELECT at, id FROM audit WHERE at < ? ORDER BY at LIMIT ?`
+	removeOldAudit = `DELETE FROM audit WHERE at = ? AND id = ?`
+
+	walkAssertions = `SELECT client_id, jti, expires_at FROM assertions WHERE (client_id, jti) > (?, ?)
+		ORDER BY client_id, jti LIMIT ?`
+	removeAssertions = `DELETE FROM assertions WHERE (client_id, jti) > (?, ?) AND (client_id, jti) <= (?, ?)
+		AND expires_at < ?`
+)
+
+// Sweep removes rows that have expired, at most batch of each kind, and returns how many. It looks for
+// them beside the requests and removes them in small commits between theirs.
+func (s *Store) Sweep(ctx context.Context, batch int) (removed int, err error) {
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock()
+	now := s.opt.Clock()
+	for _, table := range expiring {
+		n, err := s.sweepTable(ctx, table.find, table.remove, micros(now.Add(-table.margin)), batch)
+		removed += n
+		if err != nil {
+			return removed, err
+		}
+	}
+	n, err := s.sweepAudit(ctx, now, batch)
+	removed += n
+	if err != nil {
+		return removed, err
+	}
+	n, err = s.sweepAssertions(ctx, micros(now.Add(-sweepMargin)), batch)
+	return removed + n, err
+}
+
+func (s *Store) sweepTable(ctx context.Context, find, remove string, before int64, batch int) (int, error) {
+	var p plan
+	err := s.readers.scan(ctx, find, values(before, int64(batch)), func(row []driver.Value) error {
+		p.do(nil, anything, remove, integer(row[0]), before)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return s.removeChunks(ctx, p.ops)
+}
+
+func (s *Store) sweepAudit(ctx context.Context, now time.Time, batch int) (int, error) {
+	if s.opt.KeepAudit <= 0 {
+		return 0, nil
+	}
+	var p plan
+	args := values(micros(now.Add(-s.opt.KeepAudit)), int64(batch))
+	err := s.readers.scan(ctx, findOldAudit, args, func(row []driver.Value) error {
+		p.do(nil, anything, removeOldAudit, integer(row[0]), text(row[1]))
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return s.removeChunks(ctx, p.ops)
+}
+
+func (s *Store) removeChunks(ctx context.Context, ops []op) (removed int, err error) {
+	for len(ops) > 0 {
+		n := min(len(ops), sweepChunk)
+		changed, err := s.submit(ctx, plan{ops: ops[:n]})
+		removed += int(changed)
+		if err != nil {
+			return removed, err
+		}
+		ops = ops[n:]
+	}
+	return removed, nil
+}
+
+// assertionKey is a place in the order of the table; the zero value is before its first row.
+type assertionKey struct{ clientID, jti string }
+
+// sweepAssertions walks the key a stretch at a time: what it removes lies together on few pages, and the
+// token path has no second index to keep. It goes on where the last call stopped.
+func (s *Store) sweepAssertions(ctx context.Context, before int64, batch int) (removed int, err error) {
+	const stretches = 20 // looked at by one call when little has expired
+	for range stretches {
+		n, more, err := s.sweepStretch(ctx, before, batch)
+		removed += n
+		if err != nil || !more || removed >= batch {
+			return removed, err
+		}
+	}
+	return removed, nil
+}
+
+func (s *Store) sweepStretch(ctx context.Context, before int64, batch int) (removed int, more bool, err error) {
+	from, to := s.walk, s.walk
+	rows, expired := 0, 0
+	args := values(from.clientID, from.jti, int64(batch))
+	err = s.readers.scan(ctx, walkAssertions, args, func(row []driver.Value) error {
+		to = assertionKey{text(row[0]), text(row[1])}
+		rows++
+		if integer(row[2]) < before {
+			expired++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, false, err
+	}
+	if expired > 0 {
+		var p plan
+		p.do(nil, anything, removeAssertions, from.clientID, from.jti, to.clientID, to.jti, before)
+		changed, err := s.submit(ctx, p)
+		if err != nil {
+			return 0, false, err
+		}
+		removed = int(changed)
+	}
+	if more = rows == batch; more {
+		s.walk = to
+	} else {
+		s.walk = assertionKey{}
+	}
+	return removed, more, nil
+}
