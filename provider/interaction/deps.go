@@ -49,7 +49,7 @@ type Deps struct {
 	Resources map[string]string
 	// Lasts says for how long a client with this consent keeps access without asking again.
 	Lasts func(client *oauth.Client, scope oauth.Scope) time.Duration
-	// Address names the caller for throttling. Optional: the default is the connection's address, which is
+	// Address is the browser's address, for throttling. Optional: the default is the connection's, which is
 	// wrong behind a proxy.
 	Address func(r *http.Request) string
 	Brand   Brand // optional
@@ -107,7 +107,7 @@ func New(deps Deps) (*Pages, error) {
 		return nil, err
 	}
 	if deps.Address == nil {
-		deps.Address = connectionAddress
+		deps.Address = func(r *http.Request) string { return r.RemoteAddr }
 	}
 	deps.Brand = deps.Brand.withDefaults()
 	return &Pages{

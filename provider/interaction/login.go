@@ -57,7 +57,7 @@ func (p *Pages) tryLogin(w http.ResponseWriter, r *http.Request, waiting oauth.I
 		again(http.StatusUnprocessableEntity, "Please enter your username and your password.")
 		return
 	}
-	try, wait, ok := p.throttle.begin(username, p.deps.Address(r))
+	try, wait, ok := p.throttle.begin(username, subscriber(p.deps.Address(r)))
 	if !ok {
 		p.deps.Log.WarnContext(r.Context(), "login throttled", "request_id", web.RequestID(r.Context()))
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))

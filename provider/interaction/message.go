@@ -24,7 +24,7 @@ type errorView struct {
 // not be redirected to a client.
 func (p *Pages) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	shown := web.Public(err)
-	status := statusOf(shown.Code)
+	status := web.StatusOf(shown.Code)
 	level := slog.LevelInfo
 	if status >= http.StatusInternalServerError {
 		level = slog.LevelError
@@ -57,23 +57,6 @@ func explain(status int, err error) (headline, advice string) {
 		return "There is no such page", "Please go back to the app or website you came from and start again."
 	default:
 		return "This request cannot go on", "For your safety we stopped here, and nothing was changed. Please go back to the app or website you came from and start again."
-	}
-}
-
-func statusOf(code oauth.Code) int {
-	switch code {
-	case oauth.ServerError:
-		return http.StatusInternalServerError
-	case oauth.TemporarilyUnavailable:
-		return http.StatusServiceUnavailable
-	case oauth.MethodNotAllowed:
-		return http.StatusMethodNotAllowed
-	case oauth.NotFound:
-		return http.StatusNotFound
-	case oauth.PayloadTooLarge:
-		return http.StatusRequestEntityTooLarge
-	default:
-		return http.StatusBadRequest
 	}
 }
 

@@ -3,7 +3,6 @@ package interaction
 import (
 	"container/list"
 	"net"
-	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
@@ -117,11 +116,12 @@ func (b *bucket) wait(burst int, leak time.Duration) time.Duration {
 	return time.Duration(over * float64(leak))
 }
 
-// connectionAddress is the caller's address; of IPv6 the network of one subscriber (RFC 6177 section 2).
-func connectionAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+// subscriber is whom an address, with or without a port, stands for; of IPv6 the network of one subscriber
+// (RFC 6177 section 2).
+func subscriber(address string) string {
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		host = r.RemoteAddr
+		host = address
 	}
 	addr, err := netip.ParseAddr(host)
 	if err != nil {

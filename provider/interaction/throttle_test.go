@@ -70,7 +70,7 @@ func TestThrottleMemoryIsBounded(t *testing.T) {
 	}
 }
 
-func TestConnectionAddress(t *testing.T) {
+func TestSubscriber(t *testing.T) {
 	for remote, want := range map[string]string{
 		"192.0.2.1:4711":              "192.0.2.1",
 		"[::ffff:192.0.2.1]:4711":     "192.0.2.1",
@@ -80,7 +80,7 @@ func TestConnectionAddress(t *testing.T) {
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = remote
-		if got := connectionAddress(r); got != want {
+		if got := subscriber(r.RemoteAddr); got != want {
 			t.Errorf("%s: got %s, want %s", remote, got, want)
 		}
 	}

@@ -68,6 +68,8 @@ type RefreshToken struct {
 	Confirmation Confirmation `json:"cnf"` // set for public clients (RFC 8705 section 4)
 	IssuedAt     time.Time    `json:"issued_at"`
 	ExpiresAt    time.Time    `json:"expires_at"` // unchanged by rotation
+	// Revoked says that the token's grant has been revoked.
+	Revoked bool `json:"-"`
 	// RotatedAt is zero while the token is usable; then the time at which it was replaced.
 	RotatedAt time.Time `json:"-"`
 	// Successor is the digest of the token that replaced it.

@@ -12,7 +12,7 @@ import (
 // (refresh_current), beside the one it replaced and when: rotation is one conditional UPDATE of that row,
 // two usable tokens cannot be represented, and every other token of the family is recognised as reuse.
 const (
-	selectRefresh = `SELECT r.data, g.refresh_current, g.refresh_previous, g.refresh_rotated_at
+	selectRefresh = `SELECT r.data, g.refresh_current, g.refresh_previous, g.refresh_rotated_at, g.revoked_at IS NOT NULL
 		FROM refresh_tokens r JOIN grants g ON g.grant_id = r.grant_id WHERE r.digest = ?`
 	insertRefresh = `INSERT INTO refresh_tokens (digest, grant_id, expires_at, data) VALUES (?, ?, ?, ?)`
 	startFamily   = `UPDATE grants SET refresh_current = ?
@@ -33,7 +33,7 @@ const (
 // zero. Absent: [oauth.ErrNotFound].
 func (s *Store) RefreshToken(ctx context.Context, digest oauth.Digest) (token oauth.RefreshToken, err error) {
 	err = s.readers.point(ctx, selectRefresh, values(digest[:]), func(row []driver.Value) error {
-		token.Digest = digest
+		token.Digest, token.Revoked = digest, integer(row[4]) != 0
 		switch current, previous := digestOf(row[1]), digestOf(row[2]); digest {
 		case current:
 		case previous:

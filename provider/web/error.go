@@ -18,8 +18,8 @@ const (
 	maxDescription = 500
 )
 
-// statusOf knows the codes whose status is not 400 (RFC 6749 section 5.2, RFC 6750 section 3.1, RFC 9110).
-func statusOf(code oauth.Code) int {
+// StatusOf is the HTTP status of an error code; 400 unless a specification says otherwise (RFC 6749 section 5.2, RFC 6750 section 3.1, RFC 9110).
+func StatusOf(code oauth.Code) int {
 	switch code {
 	case oauth.InvalidClient, oauth.InvalidToken:
 		return http.StatusUnauthorized
@@ -154,7 +154,7 @@ func writeChallenge(w http.ResponseWriter, r *http.Request, log *slog.Logger, sh
 }
 
 func write(w http.ResponseWriter, r *http.Request, log *slog.Logger, shown *oauth.Error) {
-	status, h := statusOf(shown.Code), w.Header()
+	status, h := StatusOf(shown.Code), w.Header()
 	switch shown.Code {
 	case oauth.InvalidClient: // a 401 must have a challenge; Basic is the one scheme clients have (RFC 6749 section 5.2)
 		h.Set("WWW-Authenticate", `Basic realm="`+realm+`", charset="UTF-8"`)

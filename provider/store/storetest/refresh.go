@@ -51,6 +51,7 @@ func testRefreshRotation(t *testing.T, b Backend) {
 	commitConflicts(t, b, rotate("c", "x", "g-2"), rotate("c", "x", "g-2"))
 	commit(t, b, oauth.RevokeGrant{GrantID: "g", At: now})
 	commitConflicts(t, b, rotate("c", "x", "g"), rotate("c", "x", "g"))
+	wantRefresh(t, b, "c", "g", func(r *oauth.RefreshToken) { r.Revoked = true })
 	wantRefresh(t, b, "other", "g-2", nil)
 }
 

@@ -1,0 +1,229 @@
+package provider
+
+import (
+	"time"
+
+	"signet/provider/oauth"
+)
+
+// Config is the whole configuration: one YAML file. Each field's comment is its reference; "signet config
+// check" lists every fault of a file at once. Relative paths are relative to the file's folder.
+type Config struct {
+	// Issuer is the provider's identifier and the value of "iss" (RFC 8414 section 2): an https URL without
+	// query or fragment. It is never taken from a request. Required.
+	Issuer string `yaml:"issuer"`
+	// Profile is the floor for every client: openid or fapi2-security. A client may be stricter. Required.
+	Profile oauth.ProfileName `yaml:"profile"`
+
+	Main               Door               `yaml:"main"`
+	MTLS               Door               `yaml:"mtls"`
+	Operations         OperationsConfig   `yaml:"operations"`
+	ClientCertificates ClientCertificates `yaml:"client_certificates"`
+	TrustedProxies     TrustedProxies     `yaml:"trusted_proxies"`
+	Store              StoreConfig        `yaml:"store"`
+	Keys               KeysConfig         `yaml:"keys"`
+	Policy             PolicyConfig       `yaml:"policy"`
+	Audit              AuditConfig        `yaml:"audit"`
+	Lifetimes          Lifetimes          `yaml:"lifetimes"`
+	RefreshTokens      RefreshTokens      `yaml:"refresh_tokens"`
+	Outbound           Outbound           `yaml:"outbound"`
+	Brand              Brand              `yaml:"brand"`
+	// Scopes are the scopes that exist, with the words that the consent page shows. The scopes of OpenID
+	// Connect Core (openid, profile, email, address, phone, offline_access) exist without being listed.
+	Scopes []Scope `yaml:"scopes"`
+	// Resources are the resource servers that tokens can be for (RFC 8707). At least one.
+	Resources []Resource `yaml:"resources"`
+}
+
+// Door is one of the two public listeners. Both serve the same endpoints.
+type Door struct {
+	// Listen is the TCP address, e.g. 0.0.0.0:9443. Required.
+	Listen string `yaml:"listen"`
+	// BaseURL is the door's outside address; its endpoints' URLs start with it. For main it defaults to the
+	// issuer; for mtls it is required and appears in mtls_endpoint_aliases (RFC 8705 section 5).
+	BaseURL string `yaml:"base_url"`
+	// Certificate and Key are PEM files: the server's certificate chain and its private key. They are read
+	// again when they change, without dropping connections. Required.
+	Certificate string `yaml:"certificate"`
+	Key         string `yaml:"key"`
+}
+
+// OperationsConfig is the listener for health (/healthz) and readiness (/readyz). Plain HTTP.
+type OperationsConfig struct {
+	// Listen is a loopback TCP address. Required.
+	Listen string `yaml:"listen"`
+}
+
+// ClientCertificates says which client certificates authenticate a tls_client_auth client.
+type ClientCertificates struct {
+	// TrustAnchors are PEM files with the CA certificates that a client's chain must end at. They are read
+	// again when they change. Without any, no tls_client_auth client can authenticate.
+	TrustAnchors []string `yaml:"trust_anchors"`
+	// CRLs are PEM or DER files with certificate revocation lists, read again when they change.
+	CRLs []string `yaml:"crls"`
+	// RequireCRL refuses a chain whose issuer has no current CRL here. Required: true or false.
+	RequireCRL *bool `yaml:"require_crl"`
+}
+
+// TrustedProxies are the TLS-terminating proxies whose Client-Cert header (RFC 9440) is believed. From any
+// other sender the header is removed. Default: none.
+type TrustedProxies struct {
+	// Addresses are IP addresses or CIDR blocks that only the proxies have.
+	Addresses []string `yaml:"addresses"`
+	// Thumbprints are the x5t#S256 of the proxies' own TLS client certificates.
+	Thumbprints []string `yaml:"thumbprints"`
+}
+
+// StoreConfig is the database.
+type StoreConfig struct {
+	// DSN is sqlite:PATH. Required.
+	DSN string `yaml:"dsn"`
+	// KeepAudit is how long audit entries stay; 0 = for ever. Default 0.
+	KeepAudit time.Duration `yaml:"keep_audit"`
+}
+
+// KeysConfig is the key backend.
+type KeysConfig struct {
+	// Backend is file. Required.
+	Backend string `yaml:"backend"`
+	// Directory holds the encrypted key files. Required.
+	Directory string `yaml:"directory"`
+	// PassphraseFile holds the passphrase that the keys are encrypted with. Required.
+	PassphraseFile string `yaml:"passphrase_file"`
+	// Algorithms are the JWS algorithms to keep a key for: ES256, PS256, EdDSA, RS256 (RS256 not under a
+	// FAPI profile). The first is the default for tokens. Required.
+	Algorithms []string `yaml:"algorithms"`
+	// PublishFor is how long a new key is in the JWKS before it signs. Default 10m.
+	PublishFor time.Duration `yaml:"publish_for"`
+	// RetireAfter is how long a replaced key stays in the JWKS; at least 1h.
+	// Default 24h.
+	RetireAfter time.Duration `yaml:"retire_after"`
+}
+
+// PolicyConfig is the bank's Rego.
+type PolicyConfig struct {
+	// Directory is the owner's bundle, which overrides the embedded default package by package. It is read
+	// again when it changes; a broken bundle is refused and the old one stays. Default: none.
+	Directory string `yaml:"directory"`
+	// Timeout bounds one decision; past it the request is refused. Default 250ms.
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+// AuditConfig is the audit log's durable queue, for requests that commit nothing else.
+type AuditConfig struct {
+	// Spool is a folder. Required.
+	Spool string `yaml:"spool"`
+	// MaxBytes bounds it; when it is full, requests are refused (503). Default 64 MiB.
+	MaxBytes int64 `yaml:"max_bytes"`
+}
+
+// Lifetimes of what Signet issues. A resource server's own value and then the policy's take precedence; an
+// access or ID token never lives longer than 1h.
+type Lifetimes struct {
+	AccessToken       time.Duration `yaml:"access_token"`       // default 5m, at most 1h
+	IDToken           time.Duration `yaml:"id_token"`           // default 5m, at most 1h
+	RefreshToken      time.Duration `yaml:"refresh_token"`      // default 720h; not extended by rotation
+	AuthorizationCode time.Duration `yaml:"authorization_code"` // default 60s; the profile caps it
+	Session           time.Duration `yaml:"session"`            // default 8h
+	Interaction       time.Duration `yaml:"interaction"`        // default 15m: login and consent together
+}
+
+// RefreshTokens says how rotation behaves where the profile rotates.
+type RefreshTokens struct {
+	// RetryGrace is how long the same sender may present a rotated refresh token again while its successor
+	// is unused: the answer to a response that got lost. 0 = never: each token works exactly once.
+	// Default 0, at most 5m.
+	RetryGrace time.Duration `yaml:"retry_grace"`
+}
+
+// Outbound is what Signet fetches from clients (jwks_uri).
+type Outbound struct {
+	// AllowHosts are host[:port] that may be reached although their address is not public. For
+	// development. Default: none.
+	AllowHosts []string `yaml:"allow_hosts"`
+	// CAFiles are PEM files with further CAs for outbound TLS. Default: the system's.
+	CAFiles []string `yaml:"ca_files"`
+	// Timeout bounds one fetch. Default 5s.
+	Timeout time.Duration `yaml:"timeout"`
+	// MaxAge bounds how long a fetched document is reused. Default 10m.
+	MaxAge time.Duration `yaml:"max_age"`
+}
+
+// Brand is how the login and consent pages look.
+type Brand struct {
+	// Name is the bank's name. Default: Signet.
+	Name string `yaml:"name"`
+	// Logo is an SVG or PNG file, shown on dark blue instead of the default mark and the name.
+	Logo string `yaml:"logo"`
+	// Links stand at the foot of each page: help, privacy, imprint.
+	Links []Link `yaml:"links"`
+}
+
+// Link is a text that leads somewhere.
+type Link struct {
+	Text string `yaml:"text"` // required
+	URL  string `yaml:"url"`  // https, or an absolute path; required
+}
+
+// Scope is a scope and its words for people.
+type Scope struct {
+	Name        string `yaml:"name"`        // required
+	Description string `yaml:"description"` // required; e.g. "See your accounts and balances"
+}
+
+// TokenFormat is how an access token looks.
+type TokenFormat string
+
+// The access token formats.
+const (
+	FormatJWT    TokenFormat = "jwt"    // RFC 9068
+	FormatOpaque TokenFormat = "opaque" // by reference, RFC 7662
+)
+
+// Resource is a resource server (RFC 8707).
+type Resource struct {
+	// ID is the resource identifier, an absolute URI, and the token's "aud". Required.
+	ID string `yaml:"id"`
+	// Name is what the consent page calls it. Required.
+	Name string `yaml:"name"`
+	// Scopes are those that mean something here; a token for this resource carries no others. Required.
+	Scopes []string `yaml:"scopes"`
+	// TokenFormat is jwt or opaque. Default jwt.
+	TokenFormat TokenFormat `yaml:"token_format"`
+	// SigningAlg is one of keys.algorithms. Default: the first of them.
+	SigningAlg string `yaml:"signing_alg"`
+	// AccessTokenLifetime is shorter than lifetimes.access_token, or absent.
+	AccessTokenLifetime time.Duration `yaml:"access_token_lifetime"`
+}
+
+// withDefaults returns the configuration with the documented defaults filled in.
+func (c Config) withDefaults() Config {
+	setDefault(&c.Main.BaseURL, c.Issuer)
+	setDefault(&c.Keys.PublishFor, 10*time.Minute)
+	setDefault(&c.Keys.RetireAfter, 24*time.Hour)
+	setDefault(&c.Policy.Timeout, 250*time.Millisecond)
+	setDefault(&c.Audit.MaxBytes, 64<<20)
+	setDefault(&c.Lifetimes.AccessToken, 5*time.Minute)
+	setDefault(&c.Lifetimes.IDToken, 5*time.Minute)
+	setDefault(&c.Lifetimes.RefreshToken, 720*time.Hour)
+	setDefault(&c.Lifetimes.AuthorizationCode, 60*time.Second)
+	setDefault(&c.Lifetimes.Session, 8*time.Hour)
+	setDefault(&c.Lifetimes.Interaction, 15*time.Minute)
+	setDefault(&c.Outbound.Timeout, 5*time.Second)
+	setDefault(&c.Outbound.MaxAge, 10*time.Minute)
+	for i := range c.Resources {
+		setDefault(&c.Resources[i].TokenFormat, FormatJWT)
+		if len(c.Keys.Algorithms) > 0 {
+			setDefault(&c.Resources[i].SigningAlg, c.Keys.Algorithms[0])
+		}
+		setDefault(&c.Resources[i].AccessTokenLifetime, c.Lifetimes.AccessToken)
+	}
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

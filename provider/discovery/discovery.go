@@ -1,0 +1,77 @@
+// Package discovery publishes the provider's metadata (OpenID Connect Discovery 1.0, RFC 8414) and its keys.
+//
+// Invariant: every list in the metadata is what is registered; nothing is typed twice.
+package discovery
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"signet/provider/web"
+)
+
+// Metadata is the provider's metadata. Names are those of RFC 8414 section 2, OpenID Connect Discovery
+// section 3, RFC 8705 sections 3.3 and 5, and RFC 9207 section 3.
+type Metadata struct {
+	Issuer                string   `json:"issuer"`
+	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
+	JWKSURI               string   `json:"jwks_uri"`
+	IntrospectionEndpoint string   `json:"introspection_endpoint"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	ScopesSupported       []string `json:"scopes_supported"`
+	ResponseTypes         []string `json:"response_types_supported"`
+	ResponseModes         []string `json:"response_modes_supported"`
+	GrantTypes            []string `json:"grant_types_supported"`
+	PromptValues          []string `json:"prompt_values_supported"`
+	SubjectTypes          []string `json:"subject_types_supported"`
+	IDTokenAlgs           []string `json:"id_token_signing_alg_values_supported"`
+	Claims                []string `json:"claims_supported"`
+	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
+
+	TokenAuthMethods      []string `json:"token_endpoint_auth_methods_supported"`
+	TokenAuthAlgs         []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectAuthAlgs    []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuthMethods []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevocationAuthAlgs    []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+
+	// The default of request_uri_parameter_supported is true, so all three are stated.
+	ClaimsParameter     bool `json:"claims_parameter_supported"`
+	RequestParameter    bool `json:"request_parameter_supported"`
+	RequestURIParameter bool `json:"request_uri_parameter_supported"`
+
+	BoundTokens   bool    `json:"tls_client_certificate_bound_access_tokens"`
+	ResponseIss   bool    `json:"authorization_response_iss_parameter_supported"`
+	MTLSEndpoints Aliases `json:"mtls_endpoint_aliases"`
+}
+
+// Aliases are the endpoints at the mTLS door, for clients that have a certificate (RFC 8705 section 5).
+type Aliases struct {
+	TokenEndpoint         string `json:"token_endpoint"`
+	UserinfoEndpoint      string `json:"userinfo_endpoint"`
+	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	RevocationEndpoint    string `json:"revocation_endpoint"`
+}
+
+// Handler serves the metadata. It is encoded once: it cannot change while the process runs.
+func Handler(m Metadata) (http.Handler, error) {
+	body, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	return document(func() []byte { return body }, "public, max-age=300"), nil
+}
+
+// JWKS serves the public keys (RFC 7517 section 5). maxAge must be shorter than the time for which a new
+// key is published before it signs.
+func JWKS(keys func() []byte) http.Handler { return document(keys, "public, max-age=60") }
+
+func document(body func() []byte, cache string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", cache)
+		w.Header().Set("Access-Control-Allow-Origin", "*") // public documents, read by browser clients, too
+		web.WriteJSON(w, http.StatusOK, json.RawMessage(body()))
+	})
+}

@@ -1,0 +1,6 @@
+// Package issue makes what the provider hands out - access tokens, ID tokens, refresh tokens - and reads
+// its own access tokens back. It signs and draws random bits; it decides nothing and stores nothing: what
+// must be stored is returned as changes.
+//
+// Invariant: a token carries exactly what the [Mandate] says, never more.
+package issue

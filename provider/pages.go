@@ -1,0 +1,93 @@
+package provider
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"signet/provider/authorize"
+	"signet/provider/interaction"
+	"signet/provider/oauth"
+	"signet/provider/session"
+	"signet/provider/token"
+)
+
+// pages wires the authorization endpoint to the pages that it sends browsers to.
+func (p *Provider) pages(h *handlers, floor oauth.Profile) error {
+	c, d := p.config, p.deps
+	sessions, err := session.New(session.Deps{Store: d.Store, Clock: d.Clock, Random: d.Random, Lifetime: c.Lifetimes.Session})
+	if err != nil {
+		return err
+	}
+	passwords, err := interaction.NewPasswords(d.Store, runtime.NumCPU())
+	if err != nil {
+		return err
+	}
+	scopes, resources := map[string]string{}, map[string]string{}
+	var scopeNames, resourceIDs []string
+	for _, s := range c.AllScopes() {
+		scopes[s.Name] = s.Description
+		scopeNames = append(scopeNames, s.Name)
+	}
+	for _, r := range c.Resources {
+		resources[r.ID] = r.Name
+		resourceIDs = append(resourceIDs, r.ID)
+	}
+	brand, err := c.Brand.load()
+	if err != nil {
+		return err
+	}
+	pages, err := interaction.New(interaction.Deps{
+		Store: d.Store, Sessions: sessions, Authenticator: passwords, Audit: d.Audit,
+		Issuer: c.Issuer, Prefix: strings.TrimSuffix(pathInteraction, "/"), ResumePath: pathResume,
+		Floor: floor, Scopes: scopes, Resources: resources, Lasts: c.accessLasts,
+		Address: p.proxies.Sender, Brand: brand,
+		Clock: d.Clock, Random: d.Random, Log: d.Log,
+	})
+	if err != nil {
+		return err
+	}
+	endpoint, err := authorize.New(authorize.Deps{
+		Store: d.Store, Sessions: sessions, Interact: pages, Audit: d.Audit,
+		ErrorPage: pages.WriteError, FormPostPage: pages.WriteForm,
+		Issuer: c.Issuer, ResumePath: pathResume, Floor: floor, Scopes: scopeNames, Resources: resourceIDs,
+		CodeLifetime: c.Lifetimes.AuthorizationCode, RefreshLifetime: c.Lifetimes.RefreshToken, InteractionLifetime: c.Lifetimes.Interaction,
+		Clock: d.Clock, Random: d.Random, Log: d.Log,
+	})
+	if err != nil {
+		return err
+	}
+	h.authorize, h.resume, h.interaction = endpoint, endpoint.Resume(), pages.Handler()
+	return nil
+}
+
+// load reads the logo.
+func (b Brand) load() (interaction.Brand, error) {
+	brand := interaction.Brand{Name: b.Name}
+	for _, l := range b.Links {
+		brand.Links = append(brand.Links, interaction.Link{Text: l.Text, URL: l.URL})
+	}
+	if b.Logo == "" {
+		return brand, nil
+	}
+	var err error
+	if brand.Logo, err = os.ReadFile(b.Logo); err != nil {
+		return brand, fmt.Errorf("brand.logo: %w", err)
+	}
+	brand.LogoType = "image/png"
+	if filepath.Ext(b.Logo) == ".svg" {
+		brand.LogoType = "image/svg+xml"
+	}
+	return brand, nil
+}
+
+// accessLasts is how long a client keeps access after the user's consent without asking again.
+func (c Config) accessLasts(client *oauth.Client, scope oauth.Scope) time.Duration {
+	if token.IssuesRefresh(client, scope) {
+		return c.Lifetimes.RefreshToken
+	}
+	return c.Lifetimes.AccessToken
+}

@@ -1,0 +1,92 @@
+package token
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"strings"
+
+	"signet/mtls"
+	"signet/policy"
+	"signet/provider/oauth"
+	"signet/provider/web"
+)
+
+// decide asks the bank's policy once and turns a denial into the error that it names.
+func (e *Endpoint) decide(ctx context.Context, req oauth.TokenRequest, caller oauth.ClientAuthentication, a oauth.Authorization, t target) (policy.Decision, error) {
+	input, err := policyInput(ctx, req, caller, a, t)
+	if err != nil {
+		return policy.Decision{}, err
+	}
+	decision, err := e.Policy.Decide(ctx, input)
+	if err != nil {
+		return policy.Decision{}, oauth.Errorf(oauth.TemporarilyUnavailable, "the authorization policy cannot answer at present").Because(err)
+	}
+	if decision.Allowed() {
+		return decision, nil
+	}
+	first := decision.Denials[0]
+	denial := oauth.Errorf(oauth.Code(first.Error), "refused by policy").Because(deniedBy(decision))
+	denial.Decision = decision.ID
+	return decision, &oauth.Refusal{Err: denial}
+}
+
+// deniedBy names the rules for the log; the client learns only the decision's id.
+func deniedBy(d policy.Decision) error {
+	rules := make([]string, 0, len(d.Denials))
+	for _, denial := range d.Denials {
+		rules = append(rules, denial.Decision+"/"+denial.Rule+": "+denial.Text)
+	}
+	return errors.New("policy " + d.Revision + " denied: " + strings.Join(rules, "; "))
+}
+
+func policyInput(ctx context.Context, req oauth.TokenRequest, caller oauth.ClientAuthentication, a oauth.Authorization, t target) (policy.Input, error) {
+	certificate, err := policyCertificate(caller.Certificate)
+	if err != nil {
+		return policy.Input{}, oauth.Errorf(oauth.InvalidRequest, "the client certificate's statements cannot be read").Because(err)
+	}
+	format := "jwt"
+	if t.opaque {
+		format = "opaque"
+	}
+	return policy.Input{
+		Request: policy.Request{ID: req.ID, Door: string(web.DoorOf(ctx)), Time: req.Now, Profile: string(req.Profile.Name)},
+		Client: policy.Client{
+			ID: req.Client.ID, Name: req.Client.Name, AuthMethod: string(caller.Method), GrantTypes: req.Client.GrantTypes,
+			Scope: req.Client.Scopes(), Resources: req.Client.Resources,
+		},
+		Certificate: certificate,
+		Subject:     policySubject(a.Subject),
+		Grant:       policy.Grant{Type: req.GrantType, Scope: t.scope, Requested: len(req.Scope) > 0, Resources: t.audience},
+		Token:       policy.Token{Format: format, Lifetime: int64(t.lifetime.Seconds())},
+	}, nil
+}
+
+func policyCertificate(cert *x509.Certificate) (*policy.Certificate, error) {
+	if cert == nil {
+		return nil, nil //nolint:nilnil // no certificate is a fact, not an error
+	}
+	subject, err := mtls.DNOf(cert)
+	if err != nil {
+		return nil, err
+	}
+	psd2, err := mtls.PSD2Of(cert)
+	if err != nil {
+		return nil, err
+	}
+	facts := &policy.Certificate{
+		Subject: subject.String(), Issuer: cert.Issuer.String(), Thumbprint: mtls.Thumbprint(cert), OrganizationID: mtls.OrganizationID(cert),
+	}
+	if psd2 != nil {
+		facts.PSD2 = &policy.PSD2{Roles: psd2.Roles, AuthorityName: psd2.AuthorityName, AuthorityID: psd2.AuthorityID}
+	}
+	return facts, nil
+}
+
+func policySubject(s oauth.Subject) policy.Subject {
+	user, person := s.(oauth.EndUser)
+	if !person {
+		return policy.Subject{Kind: "client", ID: s.Subject()}
+	}
+	return policy.Subject{Kind: "user", ID: user.ID, ACR: user.ACR, AMR: user.AMR, AuthTime: user.AuthTime.Unix()}
+}

@@ -1,0 +1,261 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"signet/mtls"
+	"signet/policy"
+	"signet/provider/audit"
+	"signet/provider/binding"
+	"signet/provider/issue"
+	"signet/provider/oauth"
+	"signet/provider/web"
+)
+
+// Authenticator proves who calls.
+type Authenticator interface {
+	Authenticate(ctx context.Context, r *http.Request, params oauth.Params, peer *mtls.Peer, endpoints []string) (oauth.ClientAuthentication, error)
+}
+
+// Policy is the bank's decision. An error means that it cannot answer; the request is then refused.
+type Policy interface {
+	Decide(ctx context.Context, in policy.Input) (policy.Decision, error)
+}
+
+// Committer applies a request's changes: all of them or none.
+type Committer interface {
+	Commit(ctx context.Context, changes ...oauth.Change) error
+}
+
+// Auditor keeps an audit entry durably for a request that commits nothing else. An error means that it
+// cannot; the request is then refused.
+type Auditor interface {
+	Add(ctx context.Context, entry oauth.AuditEntry) error
+}
+
+// Deps are what the endpoint works with. All are required.
+type Deps struct {
+	Authenticate Authenticator
+	Peer         func(*http.Request) (*mtls.Peer, error)
+	Endpoints    []string // this endpoint's URLs at both doors: acceptable assertion audiences
+	Grants       []oauth.GrantHandler
+	Policy       Policy
+	Issue        *issue.Issuer
+	Store        Committer
+	Audit        Auditor
+	Record       *audit.Recorder
+	Catalog      *Catalog
+	Lifetimes    Lifetimes
+	Clock        oauth.Clock
+	Log          *slog.Logger
+}
+
+// Lifetimes are the defaults where policy has no opinion. Most caps what policy may give access and ID
+// tokens: keys stay published for at least that long after they have signed.
+type Lifetimes struct{ IDToken, RefreshToken, Most time.Duration }
+
+// Endpoint is the token endpoint.
+type Endpoint struct {
+	Deps
+	grants map[string]oauth.GrantHandler
+}
+
+// New returns the endpoint with its grants registered by their type.
+func New(deps Deps) *Endpoint {
+	e := &Endpoint{Deps: deps, grants: make(map[string]oauth.GrantHandler, len(deps.Grants))}
+	for _, g := range deps.Grants {
+		e.grants[g.GrantType()] = g
+	}
+	return e
+}
+
+// GrantTypes lists the registered grants, for discovery.
+func (e *Endpoint) GrantTypes() []string {
+	types := make([]string, 0, len(e.Grants))
+	for _, g := range e.Grants {
+		types = append(types, g.GrantType())
+	}
+	return types
+}
+
+// response is a successful answer (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
+type response struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+	Scope        string `json:"scope"`
+}
+
+// ServeHTTP answers a token request.
+func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer, err := e.answer(w, r)
+	if err != nil {
+		web.WriteError(w, r, e.Log, err)
+		return
+	}
+	web.NoStore(w.Header())
+	web.WriteJSON(w, http.StatusOK, answer)
+}
+
+// answer is the whole flow: parse, authenticate, bind, redeem, decide, issue, commit.
+func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request) (*response, error) {
+	ctx := r.Context()
+	params, fault := web.ParseForm(w, r, "resource")
+	if fault != nil {
+		return nil, fault
+	}
+	peer, err := e.Peer(r)
+	if err != nil {
+		return nil, oauth.Errorf(oauth.InvalidRequest, "the client certificate cannot be read").Because(err)
+	}
+	caller, err := e.Authenticate.Authenticate(ctx, r, params, peer, e.Endpoints)
+	if err != nil {
+		return nil, err
+	}
+	req, err := e.request(ctx, params, caller, binding.From(peer))
+	if err != nil {
+		return nil, err
+	}
+	grant, err := e.grantFor(req)
+	if err != nil {
+		return nil, err
+	}
+	authorization, err := grant.Redeem(ctx, req)
+	if err != nil {
+		return nil, e.refuse(ctx, req, caller, err)
+	}
+	target, err := e.Catalog.target(req, authorization)
+	if err != nil {
+		return nil, err
+	}
+	decision, err := e.decide(ctx, req, caller, authorization, target)
+	if err != nil {
+		return nil, e.refuse(ctx, req, caller, err)
+	}
+	issued, err := e.issue(ctx, req, authorization, target, decision)
+	if err != nil {
+		return nil, err
+	}
+	changes := slices.Concat(caller.Changes, authorization.Changes, issued.changes)
+	if err := e.commit(ctx, req, changes, e.issuedEntry(req, authorization, issued, decision)); err != nil {
+		return nil, err
+	}
+	return issued.response, nil
+}
+
+// request validates what every grant shares.
+func (e *Endpoint) request(ctx context.Context, params oauth.Params, caller oauth.ClientAuthentication, sender oauth.Confirmation) (oauth.TokenRequest, error) {
+	scope, ok := oauth.ParseScope(params.Get("scope"))
+	if !ok {
+		return oauth.TokenRequest{}, oauth.Errorf(oauth.InvalidScope, "scope is malformed (RFC 6749 section 3.3)")
+	}
+	if sender.IsZero() && (caller.Profile.SenderConstrained || caller.Client.BoundAccessTokens) {
+		return oauth.TokenRequest{}, oauth.Errorf(oauth.InvalidRequest, "this client's tokens are certificate-bound: use the mTLS token endpoint with a client certificate (RFC 8705 section 3)")
+	}
+	return oauth.TokenRequest{
+		ID: web.RequestID(ctx), Now: e.Clock(), GrantType: params.Get("grant_type"), Client: caller.Client, Profile: caller.Profile,
+		Sender: sender, Scope: scope, Resources: params.All("resource"), Params: params,
+	}, nil
+}
+
+func (e *Endpoint) grantFor(req oauth.TokenRequest) (oauth.GrantHandler, error) {
+	if req.GrantType == "" {
+		return nil, oauth.Errorf(oauth.InvalidRequest, "grant_type is missing")
+	}
+	grant, ok := e.grants[req.GrantType]
+	if !ok {
+		return nil, oauth.Errorf(oauth.UnsupportedGrantType, "grant_type is not one of grant_types_supported")
+	}
+	if !req.Client.Allows(req.GrantType) {
+		return nil, oauth.Errorf(oauth.UnauthorizedClient, "this client is not registered for this grant_type")
+	}
+	return grant, nil
+}
+
+// refuse commits what a refusal implies - a burnt code, a revoked grant, the audit entry of a denial - before
+// the client hears of it.
+func (e *Endpoint) refuse(ctx context.Context, req oauth.TokenRequest, caller oauth.ClientAuthentication, err error) error {
+	var refusal *oauth.Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	event, grantID := audit.TokenRefused, ""
+	for _, change := range refusal.Changes {
+		if revoked, ok := change.(oauth.RevokeGrant); ok {
+			event, grantID = reuseOf(req.GrantType), revoked.GrantID
+		}
+	}
+	entry, entryErr := e.Record.Entry(event, oauth.AuditEntry{
+		RequestID: req.ID, ClientID: req.Client.ID, GrantID: grantID, DecisionID: refusal.Err.Decision,
+		Detail: map[string]any{"error": string(refusal.Err.Code), "grant_type": req.GrantType},
+	})
+	if entryErr != nil {
+		return entryErr
+	}
+	if err := e.commit(ctx, req, slices.Concat(caller.Changes, refusal.Changes), entry); err != nil {
+		return err
+	}
+	return refusal.Err
+}
+
+// commit applies the request's changes and its audit entry together. When a single-use credential lost a
+// race, that was a reuse, and what the credential had issued is revoked (RFC 6749 section 4.1.2, RFC 9700
+// section 4.14.2).
+func (e *Endpoint) commit(ctx context.Context, req oauth.TokenRequest, changes []oauth.Change, entry oauth.AuditEntry) error {
+	if len(changes) == 0 {
+		if err := e.Audit.Add(ctx, entry); err != nil {
+			return oauth.Errorf(oauth.TemporarilyUnavailable, "the audit log cannot take the request").Because(err)
+		}
+		return nil
+	}
+	err := e.Store.Commit(ctx, append(changes, oauth.RecordAudit{Entry: entry})...)
+	var conflict *oauth.Conflict
+	if !errors.As(err, &conflict) {
+		return err
+	}
+	grantID := reused(conflict.Change)
+	if grantID == "" {
+		return err
+	}
+	reuse, entryErr := e.Record.Entry(reuseOf(req.GrantType), oauth.AuditEntry{RequestID: req.ID, ClientID: req.Client.ID, GrantID: grantID})
+	if entryErr != nil {
+		return errors.Join(err, entryErr)
+	}
+	if revokeErr := e.Store.Commit(ctx, oauth.RevokeGrant{GrantID: grantID, At: req.Now}, oauth.RecordAudit{Entry: reuse}); revokeErr != nil {
+		return errors.Join(err, revokeErr)
+	}
+	return err
+}
+
+// reused returns the grant whose single-use credential lost the race, or "".
+func reused(change oauth.Change) string {
+	switch c := change.(type) {
+	case oauth.RedeemCode:
+		return c.GrantID
+	case oauth.ReplaceRefresh:
+		return c.New.GrantID
+	default:
+		return ""
+	}
+}
+
+func reuseOf(grantType string) audit.Event {
+	if grantType == oauth.GrantAuthorizationCode {
+		return audit.CodeReused
+	}
+	return audit.RefreshReused
+}
+
+func (e *Endpoint) issuedEntry(req oauth.TokenRequest, a oauth.Authorization, i issuance, d policy.Decision) oauth.AuditEntry {
+	i.entry.RequestID, i.entry.ClientID, i.entry.Subject = req.ID, req.Client.ID, a.Subject.Subject()
+	i.entry.GrantID, i.entry.JTI, i.entry.DecisionID = a.GrantID, i.jti, d.ID
+	i.entry.Detail = map[string]any{"grant_type": req.GrantType, "scope": i.response.Scope, "aud": i.audience, "x5t#S256": req.Sender.X5TS256}
+	return i.entry
+}

@@ -1,0 +1,86 @@
+package token
+
+import (
+	"context"
+	"errors"
+
+	"signet/provider/oauth"
+	"signet/provider/pkce"
+)
+
+// CodeStore reads codes at rest.
+type CodeStore interface {
+	// Code returns oauth.ErrNotFound for a code that does not exist; a used or expired one is returned
+	// for as long as it is kept.
+	Code(ctx context.Context, digest oauth.Digest) (oauth.AuthorizationCode, error)
+}
+
+// AuthorizationCode is the authorization_code grant (RFC 6749 section 4.1.3) with PKCE (RFC 7636).
+type AuthorizationCode struct {
+	Store CodeStore
+	Users UserStore
+}
+
+// GrantType implements oauth.GrantHandler.
+func (AuthorizationCode) GrantType() string { return oauth.GrantAuthorizationCode }
+
+// Redeem checks the code and returns its redemption as a change. A failed attempt burns the code only for
+// the client it was issued to; a reused code revokes what it issued (RFC 6749 section 4.1.2).
+func (g AuthorizationCode) Redeem(ctx context.Context, req oauth.TokenRequest) (oauth.Authorization, error) {
+	presented := req.Params.Secret("code")
+	if presented == "" {
+		return oauth.Authorization{}, oauth.Errorf(oauth.InvalidRequest, "code is missing")
+	}
+	code, err := g.Store.Code(ctx, presented.Digest())
+	if errors.Is(err, oauth.ErrNotFound) || err == nil && code.ClientID != req.Client.ID {
+		return oauth.Authorization{}, oauth.Errorf(oauth.InvalidGrant, "the authorization code is not known for this client")
+	}
+	if err != nil {
+		return oauth.Authorization{}, err
+	}
+	if code.Used {
+		return oauth.Authorization{}, &oauth.Refusal{
+			Err:     oauth.Errorf(oauth.InvalidGrant, "the authorization code was used before; what it issued is revoked"),
+			Changes: []oauth.Change{oauth.RevokeGrant{GrantID: code.GrantID, At: req.Now}},
+		}
+	}
+	if fault := checkCode(code, req); fault != nil {
+		return oauth.Authorization{}, &oauth.Refusal{Err: fault, Changes: []oauth.Change{oauth.BurnCode{Digest: code.Digest, At: req.Now}}}
+	}
+	if err := userMayGoOn(ctx, g.Users, code.User.ID); err != nil {
+		return oauth.Authorization{}, err
+	}
+	return oauth.Authorization{
+		Subject: code.User, GrantID: code.GrantID, Scope: code.Scope, Resources: code.Request.Resources, Nonce: code.Request.Nonce,
+		Refresh: refreshFor(req.Client, code.Scope),
+		Changes: []oauth.Change{oauth.RedeemCode{Digest: code.Digest, GrantID: code.GrantID, At: req.Now}},
+	}, nil
+}
+
+func checkCode(code oauth.AuthorizationCode, req oauth.TokenRequest) *oauth.Error {
+	switch {
+	case !req.Now.Before(code.ExpiresAt):
+		return oauth.Errorf(oauth.InvalidGrant, "the authorization code has expired")
+	case req.Params.Get("redirect_uri") != code.Request.RedirectURI:
+		return oauth.Errorf(oauth.InvalidGrant, "redirect_uri is not the one of the authorization request (RFC 6749 section 4.1.3)")
+	case !pkce.Verify(code.Request.CodeChallenge, req.Params.Get("code_verifier")):
+		return oauth.Errorf(oauth.InvalidGrant, "code_verifier does not match the code_challenge (RFC 7636 section 4.6)")
+	case len(req.Scope) > 0:
+		return oauth.Errorf(oauth.InvalidRequest, "scope is no parameter of this grant: the user has decided it")
+	default:
+		return nil
+	}
+}
+
+// IssuesRefresh says whether a grant of this scope comes with a refresh token: to clients registered for it,
+// and in an OpenID Connect request only with offline_access (OpenID Connect Core section 11).
+func IssuesRefresh(client *oauth.Client, scope oauth.Scope) bool {
+	return client.Allows(oauth.GrantRefreshToken) && (!scope.Has(oauth.ScopeOpenID) || scope.Has(oauth.ScopeOfflineAccess))
+}
+
+func refreshFor(client *oauth.Client, scope oauth.Scope) oauth.Refresh {
+	if IssuesRefresh(client, scope) {
+		return oauth.NewRefresh{}
+	}
+	return oauth.NoRefresh{}
+}

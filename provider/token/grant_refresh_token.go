@@ -1,0 +1,102 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"signet/provider/oauth"
+)
+
+// RefreshStore reads refresh tokens at rest.
+type RefreshStore interface {
+	// RefreshToken returns oauth.ErrNotFound for a token that does not exist; a rotated one is returned for
+	// as long as its grant is kept, so that its reuse is noticed.
+	RefreshToken(ctx context.Context, digest oauth.Digest) (oauth.RefreshToken, error)
+}
+
+// UserStore reads accounts.
+type UserStore interface {
+	User(ctx context.Context, id string) (oauth.User, error)
+}
+
+// RefreshToken is the refresh_token grant (RFC 6749 section 6).
+type RefreshToken struct {
+	Store RefreshStore
+	Users UserStore
+	// RetryGrace is how long a rotated token may be presented again by its sender while its successor is
+	// unused; 0 = never.
+	RetryGrace time.Duration
+}
+
+// GrantType implements oauth.GrantHandler.
+func (RefreshToken) GrantType() string { return oauth.GrantRefreshToken }
+
+// Redeem rotates the token, or keeps it where the profile forbids rotation (FAPI 2.0 section 5.3.2.1). The
+// reuse of a rotated token revokes its grant (RFC 9700 section 4.14.2).
+func (g RefreshToken) Redeem(ctx context.Context, req oauth.TokenRequest) (oauth.Authorization, error) {
+	presented := req.Params.Secret("refresh_token")
+	if presented == "" {
+		return oauth.Authorization{}, oauth.Errorf(oauth.InvalidRequest, "refresh_token is missing")
+	}
+	token, err := g.Store.RefreshToken(ctx, presented.Digest())
+	if errors.Is(err, oauth.ErrNotFound) || err == nil && token.ClientID != req.Client.ID {
+		return oauth.Authorization{}, oauth.Errorf(oauth.InvalidGrant, "the refresh token is not known for this client")
+	}
+	if err != nil {
+		return oauth.Authorization{}, err
+	}
+	if err := g.check(ctx, token, req); err != nil {
+		return oauth.Authorization{}, err
+	}
+	scope := req.Scope
+	if scope == nil {
+		scope = token.Scope
+	}
+	if !scope.Within(token.Scope) {
+		return oauth.Authorization{}, oauth.Errorf(oauth.InvalidScope, "the scope is wider than what was granted (RFC 6749 section 6)")
+	}
+	a := oauth.Authorization{Subject: token.User, GrantID: token.GrantID, Scope: scope, Resources: token.Resources}
+	if req.Profile.RotateRefreshTokens {
+		a.Refresh = oauth.RotateRefresh{Old: token, Grace: g.RetryGrace}
+	} else {
+		a.Refresh = oauth.KeepRefresh{}
+		a.Changes = []oauth.Change{oauth.UseRefresh{Digest: token.Digest, GrantID: token.GrantID}}
+	}
+	return a, nil
+}
+
+// check refuses a token that is expired, revoked, held by somebody else, or was rotated.
+func (g RefreshToken) check(ctx context.Context, token oauth.RefreshToken, req oauth.TokenRequest) error {
+	switch {
+	case token.Revoked:
+		return oauth.Errorf(oauth.InvalidGrant, "the refresh token is revoked")
+	case !token.Confirmation.HeldBy(req.Sender):
+		return oauth.Errorf(oauth.InvalidGrant, "the refresh token is bound to another certificate (RFC 8705 section 4)")
+	case !token.RotatedAt.IsZero() && !g.retry(token, req.Now):
+		return &oauth.Refusal{
+			Err:     oauth.Errorf(oauth.InvalidGrant, "the refresh token was used before; its grant is revoked"),
+			Changes: []oauth.Change{oauth.RevokeGrant{GrantID: token.GrantID, At: req.Now}},
+		}
+	case !req.Now.Before(token.ExpiresAt):
+		return oauth.Errorf(oauth.InvalidGrant, "the refresh token has expired")
+	}
+	return userMayGoOn(ctx, g.Users, token.User.ID)
+}
+
+// retry recognises a client that lost the response: it comes back soon, and nobody has used the successor.
+func (g RefreshToken) retry(token oauth.RefreshToken, now time.Time) bool {
+	return g.RetryGrace > 0 && !token.SuccessorUsed && now.Sub(token.RotatedAt) <= g.RetryGrace
+}
+
+// userMayGoOn refuses tokens about an account that is disabled or gone.
+func userMayGoOn(ctx context.Context, users UserStore, id string) error {
+	user, err := users.User(ctx, id)
+	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
+		return err
+	}
+	if err != nil || user.Disabled {
+		return oauth.Errorf(oauth.InvalidGrant, "the user's account is not usable")
+	}
+	return nil
+}
