@@ -162,7 +162,7 @@ func (c *cache) mayRefresh(key string, now time.Time, every time.Duration) (ok b
 // is as long as the caller's maxAge allows.
 func freshness(h http.Header) time.Duration {
 	const unbounded = 24 * 365 * time.Hour
-	fresh := time.Duration(unbounded)
+	var fresh time.Duration = unbounded
 	for directive := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
 		switch name {

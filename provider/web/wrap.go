@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -100,7 +101,7 @@ func Wrap(h http.Handler, opts Options) http.Handler {
 // finish runs last, also when the handler panicked.
 func finish(rec *recorder, r *http.Request, opts Options, start time.Time) {
 	fault := recover()
-	if fault == http.ErrAbortHandler {
+	if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(fault)
 	}
 	if fault != nil {

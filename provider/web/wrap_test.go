@@ -112,7 +112,7 @@ func TestWrapPanicAfterStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
-				if got := recover(); got != http.ErrAbortHandler {
+				if got, _ := recover().(error); !errors.Is(got, http.ErrAbortHandler) {
 					t.Errorf("recovered %v, want ErrAbortHandler", got)
 				}
 			}()

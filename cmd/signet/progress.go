@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"signet/provider/oauth"
+)
+
+// progress prints one line per step of a start: what is under way, and how long it took. A step that ends
+// at once costs one line and no waiting.
+type progress struct {
+	out   io.Writer
+	clock oauth.Clock
+}
+
+// step runs do and prints a line for it. do may return a remark ("3 clients") for the end of the line.
+func (p progress) step(what string, do func() (remark string, err error)) error {
+	_, _ = fmt.Fprintf(p.out, "  %-52s ", what+" ...")
+	begin := p.clock()
+	remark, err := do()
+	if err != nil {
+		_, _ = fmt.Fprintln(p.out, "failed")
+		return err
+	}
+	if remark == "" {
+		remark = "ok"
+	}
+	took := ""
+	if d := p.clock().Sub(begin); d > 100*time.Millisecond {
+		took = fmt.Sprintf(" (%.1f s)", d.Seconds())
+	}
+	_, _ = fmt.Fprintf(p.out, "%s%s\n", remark, took)
+	return nil
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"signet/mtls"
+	"signet/provider"
+)
+
+// How often the background looks. Nothing here is on a request's path.
+const (
+	watchFilesEvery  = 2 * time.Second
+	refreshKeysEvery = 10 * time.Second // far below any sensible keys.publish_for
+	sweepEvery       = 30 * time.Second
+	sweepBatch       = 500
+	sweepPause       = 20 * time.Millisecond // between batches: requests come first
+)
+
+func (c *console) serveCommand() *cobra.Command {
+	var (
+		policyDir string
+		drain     time.Duration
+		logs      logOptions
+	)
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the provider",
+		Long: `Runs both doors and the operations listener until SIGTERM or SIGINT.
+
+Certificates, trust anchors, revocation lists, keys and policy are read again when they change.
+On a signal, readiness turns red, no new connection is taken, and requests under way get up to
+--drain to finish.`,
+		Example: `  signet serve --config signet.yaml
+  signet serve --config signet.yaml --policy /etc/signet/policy --log-format text`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := c.loadConfig()
+			if err != nil {
+				return err
+			}
+			if policyDir != "" {
+				config.Policy.Directory = policyDir
+			}
+			log, err := logs.logger(c.err)
+			if err != nil {
+				return err
+			}
+			s, err := openSockets(cmd.Context(), config)
+			if err != nil {
+				return err
+			}
+			return c.serve(cmd.Context(), config, s, log, drain, func(context.Context) error {
+				c.note("signet is ready: %s (main), %s (mTLS), http://%s/readyz", config.Main.BaseURL, config.MTLS.BaseURL, s.operations.Addr())
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&policyDir, "policy", "", "the owner's policy folder, instead of policy.directory")
+	cmd.Flags().DurationVar(&drain, "drain", 20*time.Second, "how long requests under way may take after a signal to stop")
+	logs.flags(cmd, "json", "info")
+	return cmd
+}
+
+// serve opens the house and runs it until ctx ends or something fails. once is called when the doors can
+// be used; an error from it, or from its return when it stays, ends the server too.
+func (c *console) serve(ctx context.Context, config provider.Config, s sockets, log *slog.Logger, drain time.Duration, once func(context.Context) error) error {
+	defer s.close()
+	h, err := openHouse(ctx, c.system, config, log, progress{c.err, c.clock})
+	if err != nil {
+		return err
+	}
+	certificates, err := openDoorCertificates(config)
+	if err != nil {
+		return errors.Join(err, h.close())
+	}
+	// The background outlives the doors: what a draining request needs is still there.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var g errgroup.Group
+	h.watch(background, &g, certificates)
+
+	doors, doorCtx := errgroup.WithContext(ctx)
+	doors.Go(func() error { return serveDoors(doorCtx, h, s, certificates, drain, c.clock) })
+	doors.Go(func() error { return once(doorCtx) })
+	err = doors.Wait()
+	stop()
+	return errors.Join(err, g.Wait(), h.close())
+}
+
+// doorCertificates are the doors' server certificates.
+type doorCertificates struct{ main, mtls *mtls.Reloader }
+
+func openDoorCertificates(config provider.Config) (d doorCertificates, err error) {
+	if d.main, err = mtls.NewReloader(config.Main.Certificate, config.Main.Key); err != nil {
+		return d, next(err, "check main.certificate and main.key")
+	}
+	if d.mtls, err = mtls.NewReloader(config.MTLS.Certificate, config.MTLS.Key); err != nil {
+		return d, next(err, "check mtls.certificate and mtls.key")
+	}
+	return d, nil
+}
+
+// watch starts what runs beside the requests. Each part logs its own trouble and goes on.
+func (h *house) watch(ctx context.Context, g *errgroup.Group, certificates doorCertificates) {
+	run := func(f func()) { g.Go(func() error { f(); return nil }) }
+	run(func() {
+		mtls.Watch(ctx, watchFilesEvery, func(what string, err error) {
+			if err != nil {
+				h.log.Error("certificates not reloaded; the old ones stay", "what", what, "cause", err)
+				return
+			}
+			h.log.Info("certificates reloaded", "what", what)
+		}, certificates.main, certificates.mtls, h.anchors)
+	})
+	run(func() {
+		h.policy.Watch(ctx, watchFilesEvery, func(err error) {
+			if err != nil {
+				h.log.Error("policy refused; the old one stays", "cause", err)
+				return
+			}
+			h.log.Info("policy loaded", "revision", h.policy.Revision())
+		})
+	})
+	run(func() { h.keys.Run(ctx, refreshKeysEvery) })
+	run(func() { h.sweep(ctx) })
+}
+
+// sweep removes expired rows in small batches, with a pause between them.
+func (h *house) sweep(ctx context.Context) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for ctx.Err() == nil {
+			removed, err := h.store.Sweep(ctx, sweepBatch)
+			if err != nil && ctx.Err() == nil {
+				h.log.Error("expired rows not removed", "cause", err)
+			}
+			if err != nil || removed < sweepBatch {
+				break
+			}
+			time.Sleep(sweepPause)
+		}
+	}
+}

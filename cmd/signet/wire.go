@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"signet/mtls"
+	"signet/policy"
+	"signet/provider"
+	"signet/provider/audit"
+	"signet/provider/fetch"
+	"signet/provider/keys"
+	"signet/provider/keys/file"
+	"signet/provider/oauth"
+	"signet/provider/store"
+)
+
+// This file is the only one that names a concrete store, key backend or policy engine, and the only one
+// that reads the system's clock and randomness.
+
+// system is where time and randomness come from.
+type system struct {
+	clock  oauth.Clock
+	random oauth.Random
+}
+
+func realSystem() system { return system{clock: time.Now, random: rand.Reader} }
+
+// database is what the administration commands need of the store.
+type database interface {
+	Client(ctx context.Context, id string) (*oauth.Client, error)
+	Clients(ctx context.Context) ([]oauth.Client, error)
+	User(ctx context.Context, id string) (oauth.User, error)
+	UserByName(ctx context.Context, username string) (oauth.User, error)
+	Users(ctx context.Context) ([]oauth.User, error)
+	Grant(ctx context.Context, id string) (oauth.Grant, error)
+	Commit(ctx context.Context, changes ...oauth.Change) error
+	Close() error
+
+	listGrants(ctx context.Context, clientID, userID string, limit int) ([]oauth.Grant, error)
+	listAudit(ctx context.Context, q auditQuery) ([]oauth.AuditEntry, error)
+}
+
+// auditQuery selects audit entries; empty fields select all.
+type auditQuery struct {
+	clientID, event, requestID string
+	since                      time.Time
+	limit                      int
+}
+
+// administered adds the listings, whose filters are the store's own types.
+type administered struct{ *store.Store }
+
+func (a administered) listGrants(ctx context.Context, clientID, userID string, limit int) ([]oauth.Grant, error) {
+	return a.Grants(ctx, store.GrantFilter{ClientID: clientID, UserID: userID, Limit: limit})
+}
+
+func (a administered) listAudit(ctx context.Context, q auditQuery) ([]oauth.AuditEntry, error) {
+	return a.AuditEntries(ctx, store.AuditFilter{
+		ClientID: q.clientID, Event: q.event, RequestID: q.requestID, Since: q.since, Limit: q.limit,
+	})
+}
+
+func openStore(ctx context.Context, s system, config provider.Config, log *slog.Logger) (*store.Store, error) {
+	db, err := store.Open(ctx, config.Store.DSN, store.Options{Clock: s.clock, Log: log, KeepAudit: config.Store.KeepAudit})
+	if err != nil {
+		return nil, next(fmt.Errorf("opening the database: %w", err),
+			"check store.dsn (%s): the folder must exist and be writable for this account", config.Store.DSN)
+	}
+	return db, nil
+}
+
+// openDatabase opens the store for an administration command.
+func (c *console) openDatabase(ctx context.Context, config provider.Config) (database, error) {
+	db, err := openStore(ctx, c.system, config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	return administered{db}, nil
+}
+
+// keyring is the opened key backend: the keys that sign, and the sealer of secrets at rest.
+type keyring struct {
+	*keys.Ring
+	sealer keys.Sealer
+}
+
+func openKeys(ctx context.Context, s system, config provider.Config, log *slog.Logger) (*keyring, error) {
+	backend, err := file.Open(ctx, file.Options{
+		Directory: config.Keys.Directory, PassphraseFile: config.Keys.PassphraseFile, Random: s.random, Log: log,
+	})
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, next(fmt.Errorf("opening the keys: %w", err),
+			"make the passphrase file: (umask 077; head -c 32 /dev/urandom | base64 > %s)", config.Keys.PassphraseFile)
+	case err != nil:
+		return nil, next(fmt.Errorf("opening the keys: %w", err),
+			"check that %s holds the passphrase with which %s was made", config.Keys.PassphraseFile, config.Keys.Directory)
+	}
+	ring, err := keys.NewRing(ctx, backend, keys.Options{
+		Clock: s.clock, Algs: config.Keys.Algorithms,
+		PublishFor: config.Keys.PublishFor, RetireAfter: config.Keys.RetireAfter, Log: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("loading the keys: %w", err)
+	}
+	return &keyring{Ring: ring, sealer: backend}, nil
+}
+
+func openPolicy(ctx context.Context, s system, directory string, timeout time.Duration) (*policy.Engine, error) {
+	engine, err := policy.New(ctx, policy.Options{Directory: directory, Clock: s.clock, Random: s.random, Timeout: timeout})
+	if err != nil {
+		return nil, next(fmt.Errorf("loading the policy: %w", err), "correct the bundle and try it with: signet policy check %s", directory)
+	}
+	return engine, nil
+}
+
+// house is a provider with everything that it stands on.
+type house struct {
+	config   provider.Config
+	log      *slog.Logger
+	store    *store.Store
+	keys     *keyring
+	policy   *policy.Engine
+	anchors  *mtls.Anchors
+	audit    *audit.Spool
+	provider *provider.Provider
+}
+
+// openHouse builds it from bottom to top. Each step that can take long prints a line.
+func openHouse(ctx context.Context, s system, config provider.Config, log *slog.Logger, p progress) (h *house, err error) {
+	h = &house{config: config, log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close())
+		}
+	}()
+	steps := []struct {
+		what string
+		do   func() (string, error)
+	}{
+		{"opening the database", func() (_ string, err error) {
+			h.store, err = openStore(ctx, s, config, log)
+			return config.Store.DSN, err
+		}},
+		{"opening the signing keys", func() (_ string, err error) {
+			h.keys, err = openKeys(ctx, s, config, log)
+			return "", err
+		}},
+		{"compiling the policy", func() (_ string, err error) {
+			if h.policy, err = openPolicy(ctx, s, config.Policy.Directory, config.Policy.Timeout); err != nil {
+				return "", err
+			}
+			return "revision " + h.policy.Revision(), nil
+		}},
+		{"reading trust anchors and revocation lists", func() (_ string, err error) {
+			h.anchors, err = mtls.NewAnchors(anchorsConfig(config), s.clock)
+			return "", err
+		}},
+		{"opening the audit queue", func() (_ string, err error) {
+			h.audit, err = audit.Open(config.Audit.Spool, audit.Options{
+				MaxBytes: config.Audit.MaxBytes, Sink: h.store, Clock: s.clock, Log: log,
+			})
+			return "", err
+		}},
+	}
+	for _, step := range steps {
+		if err = p.step(step.what, step.do); err != nil {
+			return h, err
+		}
+	}
+	outbound, err := newFetch(s, config)
+	if err != nil {
+		return h, err
+	}
+	h.provider, err = provider.New(config, provider.Deps{
+		Store: h.store, Keys: h.keys.Ring, Sealer: h.keys.sealer, Policy: h.policy, Anchors: h.anchors,
+		Fetch: outbound, Audit: h.audit, Clock: s.clock, Random: s.random, Log: log,
+	})
+	return h, err
+}
+
+// close ends it from top to bottom: the audit queue drains into the store, so the store closes last.
+func (h *house) close() error {
+	var errs []error
+	if h.audit != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		errs = append(errs, h.audit.Close(ctx))
+	}
+	if h.store != nil {
+		errs = append(errs, h.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func anchorsConfig(config provider.Config) mtls.AnchorsConfig {
+	requireCRL := config.ClientCertificates.RequireCRL
+	return mtls.AnchorsConfig{
+		CAFiles: config.ClientCertificates.TrustAnchors, CRLFiles: config.ClientCertificates.CRLs,
+		RequireCRL: requireCRL != nil && *requireCRL,
+	}
+}
+
+func newFetch(s system, config provider.Config) (*fetch.Client, error) {
+	options := fetch.Options{AllowHosts: config.Outbound.AllowHosts, Timeout: config.Outbound.Timeout, Clock: s.clock}
+	if len(config.Outbound.CAFiles) > 0 {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			return nil, fmt.Errorf("reading the system's CAs: %w", err)
+		}
+		for _, name := range config.Outbound.CAFiles {
+			if err := addCAs(pool, name); err != nil {
+				return nil, fmt.Errorf("outbound.ca_files: %w", err)
+			}
+		}
+		options.RootCAs = pool
+	}
+	return fetch.New(options), nil
+}
+
+func addCAs(pool *x509.CertPool, name string) error {
+	raw, err := os.ReadFile(name) //nolint:gosec // the operator names the file
+	if err != nil {
+		return err
+	}
+	if !pool.AppendCertsFromPEM(raw) {
+		return fmt.Errorf("%s has no PEM certificate", name)
+	}
+	return nil
+}
