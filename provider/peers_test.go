@@ -1,0 +1,207 @@
+package provider_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"signet/certs"
+	"signet/mtls"
+	"signet/provider/oauth"
+)
+
+// TestGoClients uses Signet with golang.org/x/oauth2 and coreos/go-oidc: code flow with PKCE and discovery, ID
+// token, userinfo, refresh; and client credentials at the mTLS door.
+func TestGoClients(t *testing.T) {
+	s := newSite(t, 1, "")
+	s.user("alice")
+	s.register("app", nil)
+	t.Run("code flow", func(t *testing.T) { s.with(t).goCodeFlow() })
+	t.Run("client credentials with mTLS", func(t *testing.T) { s.with(t).goClientCredentials() })
+}
+
+func (s *site) goCodeFlow() {
+	t := s.t
+	ctx := oidc.ClientContext(t.Context(), s.http(nil))
+	peer, err := oidc.NewProvider(ctx, s.issuer)
+	must(t, err)
+	config := oauth2.Config{
+		ClientID: "app", ClientSecret: secretOf("app").Reveal(), Endpoint: peer.Endpoint(), RedirectURL: callback,
+		Scopes: []string{oidc.ScopeOpenID, oidc.ScopeOfflineAccess, "email", "accounts"},
+	}
+	verifier := oauth2.GenerateVerifier()
+	answer := s.browser().login(flowTo(t, config.AuthCodeURL("s1", oauth2.S256ChallengeOption(verifier), oidc.Nonce("n1"))))
+	tokens, err := config.Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(verifier))
+	must(t, err)
+
+	raw, _ := tokens.Extra("id_token").(string)
+	id, err := peer.Verifier(&oidc.Config{ClientID: "app"}).Verify(ctx, raw)
+	must(t, err)
+	must(t, id.VerifyAccessToken(tokens.AccessToken))
+	if id.Nonce != "n1" || id.Subject != "sub-alice" || answer.Get("state") != "s1" {
+		t.Errorf("ID token: %+v, callback: %v", id, answer)
+	}
+	info, err := peer.UserInfo(ctx, oauth2.StaticTokenSource(tokens))
+	must(t, err)
+	if info.Subject != id.Subject || info.Email != "alice@example.com" || !info.EmailVerified {
+		t.Errorf("userinfo: %+v", info)
+	}
+
+	refreshed, err := config.TokenSource(ctx, &oauth2.Token{RefreshToken: tokens.RefreshToken}).Token()
+	must(t, err)
+	if refreshed.AccessToken == tokens.AccessToken || refreshed.RefreshToken == tokens.RefreshToken {
+		t.Error("the refresh made no new tokens")
+	}
+	var refusal *oauth2.RetrieveError
+	_, err = config.TokenSource(ctx, &oauth2.Token{RefreshToken: tokens.RefreshToken}).Token()
+	if !errors.As(err, &refusal) || refusal.ErrorCode != "invalid_grant" {
+		t.Errorf("a refresh token used twice: %v", err)
+	}
+}
+
+func (s *site) goClientCredentials() {
+	t := s.t
+	leaf := s.leaf(certs.Request{DNSNames: []string{"tpp.example"}})
+	s.register("tpp", func(c *oauth.Client) { c.AuthMethod, c.TLSSANDNS = oauth.AuthTLS, "tpp.example" })
+	ctx := oidc.ClientContext(t.Context(), s.http(leaf))
+	peer, err := oidc.NewProvider(ctx, s.issuer)
+	must(t, err)
+	var metadata struct {
+		Aliases struct {
+			Token string `json:"token_endpoint"`
+		} `json:"mtls_endpoint_aliases"`
+	}
+	must(t, peer.Claims(&metadata))
+	config := clientcredentials.Config{ClientID: "tpp", TokenURL: metadata.Aliases.Token, Scopes: []string{"accounts"}, AuthStyle: oauth2.AuthStyleInParams}
+	token, err := config.Token(ctx)
+	must(t, err)
+	want := map[string]any{"x5t#S256": mtls.Thumbprint(leaf.Certificate)}
+	if diff := cmp.Diff(want, claimsOf(t, token.AccessToken)["cnf"]); diff != "" {
+		t.Errorf("cnf: %s", diff)
+	}
+	withoutCertificate := oidc.ClientContext(t.Context(), s.http(nil))
+	var refusal *oauth2.RetrieveError
+	if _, err := config.Token(withoutCertificate); !errors.As(err, &refusal) || refusal.ErrorCode != "invalid_client" {
+		t.Errorf("without the certificate: %v", err)
+	}
+}
+
+// flowTo is a flow whose request somebody else has built.
+func flowTo(t testing.TB, address string) flow {
+	t.Helper()
+	u, err := url.Parse(address)
+	must(t, err)
+	return flow{query: u.RawQuery}
+}
+
+// nodeSteps is what testdata/openid-client/flow.mjs reports when everything works.
+var nodeSteps = []string{
+	"private_key_jwt: discovery", "private_key_jwt: client_credentials", "private_key_jwt: authorization", "private_key_jwt: code and ID token",
+	"private_key_jwt: userinfo", "private_key_jwt: refresh", "private_key_jwt: introspection", "private_key_jwt: revocation", "private_key_jwt: a code twice",
+	"tls_client_auth: discovery", "tls_client_auth: client_credentials", "tls_client_auth: authorization", "tls_client_auth: code and ID token",
+	"tls_client_auth: userinfo", "tls_client_auth: refresh", "tls_client_auth: introspection", "tls_client_auth: revocation", "tls_client_auth: a code twice",
+	"none: discovery", "none: authorization", "none: code and ID token", "none: userinfo", "none: refresh", "none: revocation", "none: a code twice",
+}
+
+// TestOpenIDClient uses Signet with openid-client, the OpenID client library of Node.js.
+func TestOpenIDClient(t *testing.T) {
+	s := newSite(t, 1, "")
+	s.user("alice")
+	key := newSigningKey(t, "k1")
+	leaf := s.leaf(certs.Request{DNSNames: []string{"node.example"}})
+	s.register("node-private_key_jwt", func(c *oauth.Client) { c.AuthMethod, c.JWKS = oauth.AuthPrivateKeyJWT, key.jwks })
+	s.register("node-tls_client_auth", func(c *oauth.Client) { c.AuthMethod, c.TLSSANDNS = oauth.AuthTLS, "node.example" })
+	s.register("node-none", func(c *oauth.Client) {
+		c.AuthMethod, c.GrantTypes = oauth.AuthNone, []string{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken}
+	})
+	jwk, err := json.Marshal(key.private)
+	must(t, err)
+	settings, err := json.Marshal(map[string]any{
+		"issuer": s.issuer, "callback": callback, "resource": apiJWT, "jwk": json.RawMessage(jwk),
+		"certificate": map[string]string{
+			"cert": s.write("node.pem", string(leaf.CertPEM)), "key": s.write("node-key.pem", string(leaf.KeyPEM)),
+			"thumbprint": mtls.Thumbprint(leaf.Certificate),
+		},
+	})
+	must(t, err)
+	if diff := cmp.Diff(nodeSteps, s.runNode(nodePackage(t), string(settings))); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+}
+
+// runNode runs flow.mjs and plays the browser for it; it returns the steps that it took.
+func (s *site) runNode(dir, settings string) (steps []string) {
+	t := s.t
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	node := exec.CommandContext(ctx, tool(t, "node"), "flow.mjs", settings)
+	node.Dir = dir
+	node.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+filepath.Join(s.dir, "pki", "ca.pem"))
+	var trouble bytes.Buffer
+	node.Stderr = &trouble
+	in, err := node.StdinPipe()
+	must(t, err)
+	out, err := node.StdoutPipe()
+	must(t, err)
+	must(t, node.Start())
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		var message struct{ Step, Open string }
+		if err := json.Unmarshal(lines.Bytes(), &message); err != nil {
+			t.Errorf("flow.mjs: %q", lines.Text())
+		}
+		if message.Step != "" {
+			steps = append(steps, message.Step)
+		}
+		if message.Open != "" {
+			answer := s.browser().login(flowTo(t, message.Open))
+			_, err := in.Write([]byte(callback + "?" + answer.Encode() + "\n"))
+			must(t, err)
+		}
+	}
+	if err := node.Wait(); err != nil {
+		t.Errorf("flow.mjs: %v\n%s", err, trouble.String())
+	}
+	return steps
+}
+
+// nodePackage is a copy of testdata/openid-client with its dependencies installed as its lock file says.
+func nodePackage(t testing.TB) string {
+	t.Helper()
+	npm := tool(t, "npm")
+	dir := t.TempDir()
+	must(t, os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "openid-client"))))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	install := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error")
+	install.Dir = dir
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s", err, out)
+	}
+	return dir
+}
+
+// tool finds a program that the tests need, under one of its names. Nothing is skipped for the lack of one.
+func tool(t testing.TB, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Fatalf("%s is missing; \"make tools\" installs it (.ci/need)", strings.Join(names, " or "))
+	return ""
+}

@@ -1,0 +1,300 @@
+package provider_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"signet/certs"
+	"signet/provider"
+	"signet/provider/store"
+)
+
+// patience bounds every wait for another process. It is far above what any of them takes on an idle machine.
+const patience = 2 * time.Minute
+
+// programs are the binaries under test, built once per run of the tests.
+var programs struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if programs.dir != "" {
+		_ = os.RemoveAll(programs.dir)
+	}
+	os.Exit(code)
+}
+
+// program is the path of a built command: "signet" or "resource-server".
+func program(t testing.TB, name string) string {
+	t.Helper()
+	programs.once.Do(func() {
+		if programs.dir, programs.err = os.MkdirTemp("", "signet-programs-"); programs.err != nil {
+			return
+		}
+		build := exec.Command("go", "build", "-o", programs.dir+string(filepath.Separator), "./cmd/signet", "./cmd/resource-server")
+		build.Dir = root
+		if out, err := build.CombinedOutput(); err != nil {
+			programs.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	must(t, programs.err)
+	return filepath.Join(programs.dir, name)
+}
+
+// ports remembers which ports this run has given out.
+var ports struct {
+	sync.Mutex
+	given map[int]bool
+}
+
+// freePort finds a port that stays free until a process listens on it, and between two of its lives: below
+// the range from which systems draw the ports of outgoing connections and of listeners on port 0.
+func freePort(t testing.TB) int {
+	t.Helper()
+	ports.Lock()
+	defer ports.Unlock()
+	if ports.given == nil {
+		ports.given = map[int]bool{}
+	}
+	for range 1000 {
+		n, err := rand.Int(rand.Reader, big.NewInt(9000))
+		must(t, err)
+		port := 10000 + int(n.Int64())
+		if ports.given[port] {
+			continue
+		}
+		listener, err := net.Listen("tcp", loopback(port))
+		if err != nil {
+			continue
+		}
+		must(t, listener.Close())
+		ports.given[port] = true
+		return port
+	}
+	t.Fatal("no free port")
+	return 0
+}
+
+func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
+
+func localhost(port int) string { return "https://localhost:" + strconv.Itoa(port) }
+
+// site is a folder as an operator has it - certificates, configurations, keys, database - and the server
+// processes on it. Its house has no doors of its own: the helpers talk to the processes, and to their store.
+type site struct {
+	*house
+	processes []*process
+}
+
+// process is one "signet serve". All of a site have the same issuer and the same mTLS base URL, as behind a
+// load balancer; main and mtls are where this one is reached.
+type process struct {
+	*running
+	t                 testing.TB
+	name, config, log string
+	main, mtls        string
+	ready             string
+}
+
+const siteConfig = `
+issuer: ISSUER
+profile: openid
+main: {listen: "MAIN", certificate: pki/server.pem, key: pki/server-key.pem}
+mtls: {listen: "MTLS", base_url: BASE, certificate: pki/server.pem, key: pki/server-key.pem}
+operations: {listen: "OPERATIONS"}
+client_certificates: {trust_anchors: [pki/ca.pem], crls: [pki/crl.pem], require_crl: true}
+store: {dsn: "sqlite:signet.db"}
+keys: {backend: file, directory: keys, passphrase_file: passphrase, algorithms: [ES256, EdDSA]}
+policy: {timeout: 10s}
+audit: {spool: spool}
+scopes:
+  - {name: accounts, description: See your accounts}
+  - {name: payments, description: Make payments}
+resources:
+  - {id: "https://api.bank.example", name: Accounts API, scopes: [accounts, payments]}
+  - {id: "https://opaque.bank.example", name: Cards API, scopes: [accounts], token_format: opaque}
+`
+
+// newSite makes the folder and starts n processes on it; extra is added to their configuration.
+func newSite(t testing.TB, n int, extra string) *site {
+	t.Helper()
+	s := &site{house: &house{t: t, dir: t.TempDir()}}
+	_, err := certs.Ensure(certs.Spec{Dir: filepath.Join(s.dir, "pki"), Now: time.Now(), Random: rand.Reader})
+	must(t, err)
+	s.ca, err = certs.LoadCA(filepath.Join(s.dir, "pki"), time.Now(), rand.Reader)
+	must(t, err)
+	s.write("passphrase", "a passphrase for tests only")
+	for i := range n {
+		s.addProcess(i, extra)
+	}
+	s.config, err = provider.LoadConfig(s.processes[0].config)
+	must(t, err)
+	s.openStore()
+	t.Cleanup(func() { _ = s.store.Close() })
+	for _, p := range s.processes {
+		p.start()
+	}
+	for _, p := range s.processes {
+		p.awaitReady()
+	}
+	return s
+}
+
+// openStore opens the database beside the processes, as the administration commands do.
+func (s *site) openStore() {
+	s.t.Helper()
+	var err error
+	s.store, err = store.Open(s.t.Context(), s.config.Store.DSN, store.Options{Clock: s.now, Log: s.house.log()})
+	must(s.t, err)
+}
+
+// with is the site as a subtest uses it: what fails there fails the subtest.
+func (s *site) with(t testing.TB) *site {
+	h := &house{t: t, dir: s.dir, ca: s.ca, config: s.config, store: s.store, issuer: s.issuer, mtls: s.mtls}
+	return &site{house: h, processes: s.processes}
+}
+
+func (s *site) addProcess(i int, extra string) {
+	mainPort, mtlsPort, operations := freePort(s.t), freePort(s.t), freePort(s.t)
+	p := &process{
+		t: s.t, name: fmt.Sprintf("signet %d", i), log: filepath.Join(s.dir, fmt.Sprintf("signet-%d.log", i)),
+		main: localhost(mainPort), mtls: localhost(mtlsPort), ready: "http://" + loopback(operations) + "/readyz",
+	}
+	if i == 0 {
+		s.issuer, s.mtls = p.main, p.mtls
+	}
+	p.config = s.write(fmt.Sprintf("signet-%d.yaml", i), strings.NewReplacer("ISSUER", s.issuer, "BASE", s.mtls,
+		"MAIN", loopback(mainPort), "MTLS", loopback(mtlsPort), "OPERATIONS", loopback(operations)).Replace(siteConfig)+extra)
+	s.processes = append(s.processes, p)
+}
+
+// start launches the process; awaitReady waits for it. When the test ends, so does the process.
+func (p *process) start() {
+	p.t.Helper()
+	p.running = launch(p.t, p.name, p.log, exec.Command(program(p.t, "signet"), "serve", "--config", p.config, "--log-format", "text"))
+}
+
+func (p *process) awaitReady() {
+	p.t.Helper()
+	p.await(p.t, func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.ready, nil)
+		if err != nil {
+			return err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		body, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("readiness: %d %s", response.StatusCode, body)
+		}
+		return nil
+	})
+}
+
+// running is a child process, known by its handle alone.
+type running struct {
+	name, log string
+	cmd       *exec.Cmd
+	ended     chan struct{}
+	err       error // how it ended; to be read after ended
+}
+
+// launch starts a command whose output goes to the log file, and kills it when the test is over. The log is
+// shown when the test has failed.
+func launch(t testing.TB, name, log string, cmd *exec.Cmd) *running {
+	t.Helper()
+	file, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	must(t, err)
+	r := &running{name: name, log: log, cmd: cmd, ended: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = file, file
+	endWithTests(cmd)
+	started := make(chan error, 1)
+	go func() {
+		// The kernel ties the child's life to the thread that started it, so this goroutine keeps its thread.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(r.ended)
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			r.err = cmd.Wait()
+		}
+		_ = file.Close()
+	}()
+	must(t, <-started)
+	t.Cleanup(func() {
+		r.kill()
+		if t.Failed() {
+			t.Logf("the end of the log of %s:\n%s", name, tail(log))
+		}
+	})
+	return r
+}
+
+// kill ends the process at once, as kill -9 does, and waits until it is gone.
+func (r *running) kill() {
+	_ = r.cmd.Process.Kill() // an error means that it has ended
+	<-r.ended
+}
+
+// awaitEnd waits for a process that ends by itself.
+func (r *running) awaitEnd(t testing.TB) {
+	t.Helper()
+	select {
+	case <-r.ended:
+	case <-time.After(patience):
+		t.Fatalf("%s does not end\n%s", r.name, tail(r.log))
+	}
+}
+
+// await tries until ok, while the process lives and patience lasts.
+func (r *running) await(t testing.TB, try func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	err := errors.New("not tried")
+	for err != nil {
+		if err = try(ctx); err == nil {
+			return
+		}
+		select {
+		case <-r.ended:
+			t.Fatalf("%s ended: %v\n%s", r.name, r.err, tail(r.log))
+		case <-ctx.Done():
+			t.Fatalf("%s is not ready: %v\n%s", r.name, err, tail(r.log))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// tail is the last part of a file.
+func tail(file string) []byte {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	lines := bytes.Split(bytes.TrimSpace(raw), []byte("\n"))
+	return bytes.Join(lines[max(0, len(lines)-40):], []byte("\n"))
+}
