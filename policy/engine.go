@@ -12,7 +12,7 @@ import (
 )
 
 // DefaultTimeout is how long a decision may take when Options.Timeout is 0.
-const DefaultTimeout = 250 * time.Millisecond
+const DefaultTimeout = time.Second
 
 // Options are what an Engine needs.
 type Options struct {

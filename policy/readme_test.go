@@ -188,7 +188,7 @@ func TestReadmeFacts(t *testing.T) {
 		}
 	}
 	if MaxAccessLifetime.Seconds() != 86400 || MaxIDLifetime.Seconds() != 86400 || MaxRefreshLifetime.Seconds() != 63072000 ||
-		MaxDenials != 64 || MaxClaimsSize != 8192 || MaxClaimsDepth != 8 || DefaultTimeout != 250*time.Millisecond {
+		MaxDenials != 64 || MaxClaimsSize != 8192 || MaxClaimsDepth != 8 || DefaultTimeout != time.Second {
 		t.Error("the README gives other limits")
 	}
 	for name, rules := range questions {

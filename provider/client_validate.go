@@ -29,8 +29,10 @@ func ValidateClient(c *oauth.Client, cfg Config) []error {
 	v.grants()
 	v.redirects()
 	v.scopesAndResources(cfg)
-	if c.IDTokenAlg != "" && !slices.Contains(cfg.Keys.Algorithms, c.IDTokenAlg) {
-		v.fault("id_token_signed_response_alg", "is not one of keys.algorithms")
+	if algs := profile.Algorithms(cfg.Keys.Algorithms); len(algs) == 0 {
+		v.fault("profile", "none of keys.algorithms is allowed under it: want one of %v", profile.SigningAlgs)
+	} else if c.IDTokenAlg != "" && !slices.Contains(algs, c.IDTokenAlg) {
+		v.fault("id_token_signed_response_alg", "want one of %v", algs)
 	}
 	return v.faults
 }

@@ -105,7 +105,7 @@ type PolicyConfig struct {
 	// Directory is the owner's bundle, which overrides the embedded default package by package. It is read
 	// again when it changes; a broken bundle is refused and the old one stays. Default: none.
 	Directory string `yaml:"directory"`
-	// Timeout bounds one decision; past it the request is refused. Default 250ms.
+	// Timeout bounds one decision; past it the request is refused. Default 1s.
 	Timeout time.Duration `yaml:"timeout"`
 }
 
@@ -201,7 +201,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Main.BaseURL, c.Issuer)
 	setDefault(&c.Keys.PublishFor, 10*time.Minute)
 	setDefault(&c.Keys.RetireAfter, 24*time.Hour)
-	setDefault(&c.Policy.Timeout, 250*time.Millisecond)
+	setDefault(&c.Policy.Timeout, time.Second)
 	setDefault(&c.Audit.MaxBytes, 64<<20)
 	setDefault(&c.Lifetimes.AccessToken, 5*time.Minute)
 	setDefault(&c.Lifetimes.IDToken, 5*time.Minute)

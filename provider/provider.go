@@ -74,7 +74,7 @@ func (p *Provider) endpoints() (handlers, error) {
 	if err != nil {
 		return handlers{}, err
 	}
-	issuer := issue.New(issue.Options{Issuer: c.Issuer, Signer: d.Keys, Random: d.Random, DefaultAlg: c.Keys.Algorithms[0]})
+	issuer := issue.New(issue.Options{Issuer: c.Issuer, Signer: d.Keys, Random: d.Random, Algs: c.Keys.Algorithms})
 	reader, err := issue.NewReader(c.Issuer, resource.LocalKeys(d.Keys.KeySet), d.Store, d.Clock)
 	if err != nil {
 		return handlers{}, err

@@ -106,7 +106,7 @@ func (c *console) demo(ctx context.Context, o demoOptions) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	d.callback = &callback{demo: d}
-	err = c.serve(ctx, d.config, s, d.log, 5*time.Second, func(ctx context.Context) error {
+	err = c.serve(ctx, d.config, s, d.log, progress{out: d.err, clock: d.clock}, 5*time.Second, func(ctx context.Context) error {
 		return d.runBeside(ctx, listener)
 	})
 	if errors.Is(err, errStopDemo) {
@@ -170,7 +170,7 @@ func (d *demonstration) awaitReady(ctx context.Context) error {
 	}
 	client := &http.Client{Transport: transport, Timeout: time.Second}
 	defer transport.CloseIdleConnections()
-	return progress{d.err, d.clock}.step("starting the servers", func() (string, error) {
+	return progress{out: d.err, clock: d.clock}.step("starting the servers", func() (string, error) {
 		for _, address := range addresses {
 			if err := awaitAnswer(ctx, client, address); err != nil {
 				return "", err

@@ -74,7 +74,7 @@ func (d *demonstration) redirectURI(port int) string {
 
 // register makes the clients and the user that are missing. What somebody changed since stays.
 func (d *demonstration) register(ctx context.Context) error {
-	p := progress{d.err, d.clock}
+	p := progress{out: d.err, clock: d.clock}
 	var db database
 	var keys *keyring
 	if err := p.step("database and signing keys (RSA takes a moment)", func() (_ string, err error) {

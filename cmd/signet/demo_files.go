@@ -21,7 +21,7 @@ func (d *demonstration) prepareFiles() error {
 	if err := os.MkdirAll(d.path("clients"), 0o700); err != nil {
 		return err
 	}
-	p := progress{d.err, d.clock}
+	p := progress{out: d.err, clock: d.clock}
 	for _, step := range []struct {
 		what string
 		do   func() (string, error)

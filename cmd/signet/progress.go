@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"signet/provider/oauth"
@@ -13,12 +14,21 @@ import (
 type progress struct {
 	out   io.Writer
 	clock oauth.Clock
+	log   *slog.Logger // instead of out, where the output is a log for programs
 }
 
 // step runs do and prints a line for it. do may return a remark ("3 clients") for the end of the line.
 func (p progress) step(what string, do func() (remark string, err error)) error {
-	_, _ = fmt.Fprintf(p.out, "  %-52s ", what+" ...")
 	begin := p.clock()
+	if p.log != nil {
+		p.log.Info("starting", "step", what)
+		remark, err := do()
+		if err == nil {
+			p.log.Info("started", "step", what, "result", remark, "seconds", p.clock().Sub(begin).Seconds())
+		}
+		return err
+	}
+	_, _ = fmt.Fprintf(p.out, "  %-52s ", what+" ...")
 	remark, err := do()
 	if err != nil {
 		_, _ = fmt.Fprintln(p.out, "failed")

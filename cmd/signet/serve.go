@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -55,8 +56,8 @@ On a signal, readiness turns red, no new connection is taken, and requests under
 			if err != nil {
 				return err
 			}
-			return c.serve(cmd.Context(), config, s, log, drain, func(context.Context) error {
-				c.note("signet is ready: %s (main), %s (mTLS), http://%s/readyz", config.Main.BaseURL, config.MTLS.BaseURL, s.operations.Addr())
+			return c.serve(cmd.Context(), config, s, log, progress{clock: c.clock, log: log}, drain, func(context.Context) error {
+				log.Info("signet is ready", "main", config.Main.BaseURL, "mtls", config.MTLS.BaseURL, "readiness", fmt.Sprintf("http://%s/readyz", s.operations.Addr()))
 				return nil
 			})
 		},
@@ -69,9 +70,9 @@ On a signal, readiness turns red, no new connection is taken, and requests under
 
 // serve opens the house and runs it until ctx ends or something fails. once is called when the doors can
 // be used; an error from it, or from its return when it stays, ends the server too.
-func (c *console) serve(ctx context.Context, config provider.Config, s sockets, log *slog.Logger, drain time.Duration, once func(context.Context) error) error {
+func (c *console) serve(ctx context.Context, config provider.Config, s sockets, log *slog.Logger, p progress, drain time.Duration, once func(context.Context) error) error {
 	defer s.close()
-	h, err := openHouse(ctx, c.system, config, log, progress{c.err, c.clock})
+	h, err := openHouse(ctx, c.system, config, log, p)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,11 @@ func (i *Issuer) AccessToken(ctx context.Context, m Mandate) (AccessToken, error
 		}}}
 		return issued, nil
 	}
-	compact, err := i.opt.Signer.Sign(ctx, m.Alg, TypeAccessToken, payload)
+	alg, err := i.alg(m.Alg, m.AllowedAlgs)
+	if err != nil {
+		return AccessToken{}, err
+	}
+	compact, err := i.opt.Signer.Sign(ctx, alg, TypeAccessToken, payload)
 	if err != nil {
 		return AccessToken{}, fmt.Errorf("signing an access token: %w", err)
 	}

@@ -26,9 +26,9 @@ type idClaims struct {
 // IDToken issues an ID token about user for the client, hashing in the access token issued beside it
 // (OpenID Connect Core section 3.1.3.6).
 func (i *Issuer) IDToken(ctx context.Context, m Mandate, user oauth.EndUser, access oauth.Secret) (string, error) {
-	alg := i.opt.DefaultAlg
-	if m.Client.IDTokenAlg != "" {
-		alg = m.Client.IDTokenAlg
+	alg, err := i.alg(m.Client.IDTokenAlg, m.AllowedAlgs)
+	if err != nil {
+		return "", err
 	}
 	hash, err := jose.HalfHash(alg, access.Reveal())
 	if err != nil {

@@ -1,6 +1,8 @@
 package issue
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"signet/provider/keys"
@@ -12,8 +14,9 @@ type Options struct {
 	Issuer string // "iss"
 	Signer keys.Signer
 	Random oauth.Random
-	// DefaultAlg signs ID tokens of clients that registered no id_token_signed_response_alg.
-	DefaultAlg string
+	// Algs are the algorithms that Signer has keys for. The first that a client's profile allows signs its
+	// tokens when no other is asked for.
+	Algs []string
 }
 
 // Issuer makes tokens. It is safe for concurrent use.
@@ -34,11 +37,22 @@ type Mandate struct {
 	Nonce        string
 
 	Opaque         bool          // access token by reference
-	Alg            string        // of a JWT access token
+	Alg            string        // that the resource server asks for in JWT access tokens
+	AllowedAlgs    []string      // by the client's profile; what is asked for gives way to it
 	AccessLifetime time.Duration // whole seconds count
 	IDLifetime     time.Duration
 	AccessClaims   map[string]any // further claims, from policy; reserved names never get here
 	IDClaims       map[string]any
+}
+
+// alg chooses a signing algorithm: the preferred one if the profile allows it, else the first that it does.
+func (i *Issuer) alg(preferred string, allowed []string) (string, error) {
+	for _, alg := range append([]string{preferred}, i.opt.Algs...) {
+		if slices.Contains(i.opt.Algs, alg) && slices.Contains(allowed, alg) {
+			return alg, nil
+		}
+	}
+	return "", fmt.Errorf("none of the signing algorithms %v is allowed for the client: %v", i.opt.Algs, allowed)
 }
 
 // audience marshals as a string when there is one and as an array otherwise (RFC 7519 section 4.1.3).

@@ -77,6 +77,9 @@ func (p Profile) Tighten(q Profile) Profile {
 	return t
 }
 
+// Algorithms returns those of algs that the profile allows for signatures.
+func (p Profile) Algorithms(algs []string) []string { return intersect(algs, p.SigningAlgs) }
+
 func intersect[T comparable](a, b []T) []T {
 	return slices.DeleteFunc(slices.Clone(a), func(v T) bool { return !slices.Contains(b, v) })
 }

@@ -65,8 +65,6 @@ func checkCode(code oauth.AuthorizationCode, req oauth.TokenRequest) *oauth.Erro
 		return oauth.Errorf(oauth.InvalidGrant, "redirect_uri is not the one of the authorization request (RFC 6749 section 4.1.3)")
 	case !pkce.Verify(code.Request.CodeChallenge, req.Params.Get("code_verifier")):
 		return oauth.Errorf(oauth.InvalidGrant, "code_verifier does not match the code_challenge (RFC 7636 section 4.6)")
-	case len(req.Scope) > 0:
-		return oauth.Errorf(oauth.InvalidRequest, "scope is no parameter of this grant: the user has decided it")
 	default:
 		return nil
 	}

@@ -28,7 +28,7 @@ func (e *Endpoint) issue(ctx context.Context, req oauth.TokenRequest, a oauth.Au
 	}
 	m := issue.Mandate{
 		Now: req.Now, Client: req.Client, Subject: a.Subject, GrantID: a.GrantID, Scope: d.Scope, Audience: t.audience,
-		Confirmation: req.Sender, Nonce: a.Nonce, Opaque: t.opaque, Alg: t.alg,
+		Confirmation: req.Sender, Nonce: a.Nonce, Opaque: t.opaque, Alg: t.alg, AllowedAlgs: req.Profile.SigningAlgs,
 		AccessLifetime: chosen(t.lifetime, d.AccessLifetime, e.Lifetimes.Most), IDLifetime: chosen(e.Lifetimes.IDToken, d.IDLifetime, e.Lifetimes.Most),
 		AccessClaims: d.AccessClaims, IDClaims: d.IDClaims,
 	}

@@ -133,7 +133,7 @@ func WriteBearerError(w http.ResponseWriter, r *http.Request, log *slog.Logger, 
 
 func writeChallenge(w http.ResponseWriter, r *http.Request, log *slog.Logger, shown *oauth.Error) {
 	challenge := `Bearer realm="` + realm + `"`
-	if shown.Code == oauth.InvalidToken && r.Header.Get("Authorization") == "" {
+	if shown.Code == oauth.InvalidToken && !sentBearer(r) {
 		// Who sent no credentials is told of no error (RFC 6750 section 3.1).
 		w.Header().Set("WWW-Authenticate", challenge)
 		logError(r, log, http.StatusUnauthorized, shown)
@@ -151,6 +151,12 @@ func writeChallenge(w http.ResponseWriter, r *http.Request, log *slog.Logger, sh
 	}
 	w.Header().Set("WWW-Authenticate", challenge)
 	write(w, r, log, shown)
+}
+
+// sentBearer says whether the request tried the Bearer scheme (RFC 9110 section 11.1: its case does not matter).
+func sentBearer(r *http.Request) bool {
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.EqualFold(scheme, "Bearer")
 }
 
 func write(w http.ResponseWriter, r *http.Request, log *slog.Logger, shown *oauth.Error) {
