@@ -137,7 +137,7 @@ func logAccess(rec *recorder, r *http.Request, opts Options, start time.Time) {
 		slog.String("path", r.URL.Path[:min(len(r.URL.Path), 256)]),
 		slog.Int("status", max(rec.status, http.StatusOK)),
 		slog.Int64("bytes", rec.bytes),
-		slog.Duration("took", opts.Clock().Sub(start)),
+		slog.Int64("took_us", opts.Clock().Sub(start).Microseconds()),
 		{}, // the failure, if there was one
 	}
 	if rec.failure != nil {
