@@ -256,6 +256,9 @@ func reuseOf(grantType string) audit.Event {
 func (e *Endpoint) issuedEntry(req oauth.TokenRequest, a oauth.Authorization, i issuance, d policy.Decision) oauth.AuditEntry {
 	i.entry.RequestID, i.entry.ClientID, i.entry.Subject = req.ID, req.Client.ID, a.Subject.Subject()
 	i.entry.GrantID, i.entry.JTI, i.entry.DecisionID = a.GrantID, i.jti, d.ID
-	i.entry.Detail = map[string]any{"grant_type": req.GrantType, "scope": i.response.Scope, "aud": i.audience, "x5t#S256": req.Sender.X5TS256}
+	i.entry.Detail = map[string]any{"grant_type": req.GrantType, "scope": i.response.Scope, "aud": i.audience}
+	if req.Sender.X5TS256 != "" {
+		i.entry.Detail["x5t#S256"] = req.Sender.X5TS256
+	}
 	return i.entry
 }
