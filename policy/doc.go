@@ -26,8 +26,9 @@
 //	input.certificate.subject           text    distinguished name, RFC 4514
 //	input.certificate.issuer            text    distinguished name, RFC 4514
 //	input.certificate.thumbprint        text    x5t#S256, RFC 8705 section 3.1
-//	input.certificate.organization_id   text    organizationIdentifier, e.g. "PSDDE-BAFIN-123456"
-//	input.certificate.psd2              object  PSD2 statement, ETSI TS 119 495, or null
+//	input.certificate.trusted           bool    its chain ends at a configured trust anchor
+//	input.certificate.organization_id   text    organizationIdentifier, e.g. "PSDDE-BAFIN-123456"; only of a trusted one
+//	input.certificate.psd2              object  PSD2 statement, ETSI TS 119 495, of a trusted one, or null
 //	input.certificate.psd2.roles        list    of "PSP_AS", "PSP_PI", "PSP_AI", "PSP_IC"
 //	input.certificate.psd2.authority_name  text  name of the competent authority
 //	input.certificate.psd2.authority_id    text  its identifier, e.g. "DE-BAFIN"

@@ -175,7 +175,7 @@ func genInput() *rapid.Generator[Input] {
 			Token:   Token{s(), n()},
 		}
 		if rapid.Bool().Draw(t, "certificate") {
-			in.Certificate = &Certificate{s(), s(), s(), s(), nil}
+			in.Certificate = &Certificate{s(), s(), s(), rapid.Bool().Draw(t, "trusted"), s(), nil}
 			if rapid.Bool().Draw(t, "psd2") {
 				in.Certificate.PSD2 = &PSD2{l(), s(), s()}
 			}

@@ -15,7 +15,7 @@ type Input struct {
 	Request Request `json:"request"`
 	Client  Client  `json:"client"`
 	// Certificate is the one that the client presented, whatever its authentication method; null when it
-	// presented none. It has been judged before policy is asked: a bad one never comes this far.
+	// presented none. Its key has been proved; whether its issuer is trusted is in Trusted.
 	Certificate *Certificate `json:"certificate"`
 	Subject     Subject      `json:"subject"`
 	Grant       Grant        `json:"grant"`
@@ -47,8 +47,9 @@ type Certificate struct {
 	Subject        string `json:"subject"`         // distinguished name (RFC 4514)
 	Issuer         string `json:"issuer"`          // distinguished name (RFC 4514)
 	Thumbprint     string `json:"thumbprint"`      // x5t#S256 (RFC 8705 section 3.1)
-	OrganizationID string `json:"organization_id"` // organizationIdentifier (OID 2.5.4.97), e.g. PSDDE-BAFIN-123456; "" when absent
-	PSD2           *PSD2  `json:"psd2"`            // null when the certificate has no PSD2 statement
+	Trusted        bool   `json:"trusted"`         // the chain ends at a configured trust anchor, and nothing in it is revoked
+	OrganizationID string `json:"organization_id"` // organizationIdentifier (OID 2.5.4.97), e.g. PSDDE-BAFIN-123456; "" when absent or not trusted
+	PSD2           *PSD2  `json:"psd2"`            // null when the certificate has no PSD2 statement or is not trusted
 }
 
 // PSD2 is the PSD2 statement of a qualified certificate (ETSI TS 119 495 section 5.1).

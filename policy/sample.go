@@ -39,7 +39,7 @@ func samples(now time.Time) []sample {
 		Client: Client{ID: "sample-tpp", Name: "Sample TPP", AuthMethod: "tls_client_auth",
 			GrantTypes: []string{"client_credentials"}, Scope: []string{accounts, payments}, Resources: []string{server}},
 		Certificate: &Certificate{Subject: "CN=sample-tpp,O=Sample TPP,C=DE", Issuer: "CN=Sample CA",
-			Thumbprint: "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0", OrganizationID: "PSDDE-BAFIN-123456",
+			Thumbprint: "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0", Trusted: true, OrganizationID: "PSDDE-BAFIN-123456",
 			PSD2: &PSD2{Roles: []string{"PSP_AI", "PSP_PI"}, AuthorityName: "BaFin", AuthorityID: "DE-BAFIN"}},
 		Subject: Subject{Kind: SubjectClient, ID: "sample-tpp"},
 		Grant:   Grant{Type: "client_credentials", Scope: []string{accounts, payments}, Requested: true, Resources: []string{server}},

@@ -29,6 +29,7 @@ var (
 
 	keyIssuer         = ast.StringTerm("issuer")
 	keyThumbprint     = ast.StringTerm("thumbprint")
+	keyTrusted        = ast.StringTerm("trusted")
 	keyOrganizationID = ast.StringTerm("organization_id")
 	keyPSD2           = ast.StringTerm("psd2")
 	keyRoles          = ast.StringTerm("roles")
@@ -152,6 +153,7 @@ func (c *Certificate) term(s *slab) *ast.Term {
 		ast.Item(keySubject, s.text(c.Subject)),
 		ast.Item(keyIssuer, s.text(c.Issuer)),
 		ast.Item(keyThumbprint, s.text(c.Thumbprint)),
+		ast.Item(keyTrusted, ast.InternedTerm(c.Trusted)),
 		ast.Item(keyOrganizationID, s.text(c.OrganizationID)),
 		ast.Item(keyPSD2, c.PSD2.term(s)),
 	)

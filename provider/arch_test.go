@@ -67,6 +67,8 @@ var homes = map[string][]string{
 	"github.com/pressly/goose":         {"provider/store"},
 	"github.com/goccy/go-yaml":         {"provider"},
 	"github.com/spf13/cobra":           {"cmd/signet", "cmd/resource-server"},
+	"github.com/alexedwards/argon2id":  {"provider/interaction", "provider/clientauth"},
+	"database/sql":                     {"provider/store"},
 	"github.com/jedib0t/go-pretty":     {"cmd/signet"},
 }
 

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"signet/mtls"
 	"signet/provider/clientauth"
 	"signet/provider/jose"
 	"signet/provider/oauth"
@@ -16,7 +15,7 @@ import (
 // names its client metadata field (RFC 7591 section 3.2.2).
 func ValidateClient(c *oauth.Client, cfg Config) []error {
 	v := &clientValidator{client: c}
-	if c.ID == "" || strings.ContainsFunc(c.ID, func(r rune) bool { return r < 0x20 || r > 0x7E }) || len(c.ID) > 255 {
+	if !oauth.ValidClientID(c.ID) {
 		v.fault("client_id", "want 1 to 255 printable ASCII characters (RFC 6749 appendix A.1)")
 	}
 	profile, ok := oauth.Profiles[cfg.Profile].For(c)
@@ -26,7 +25,7 @@ func ValidateClient(c *oauth.Client, cfg Config) []error {
 	}
 	v.authentication(profile)
 	v.keys()
-	v.grants()
+	v.grants(profile)
 	v.redirects()
 	v.scopesAndResources(cfg)
 	if algs := profile.Algorithms(cfg.Keys.Algorithms); len(algs) == 0 {
@@ -59,7 +58,7 @@ func (v *clientValidator) authentication(profile oauth.Profile) {
 		v.fault("jwks", "jwks or jwks_uri is needed for %s", c.AuthMethod)
 	}
 	if c.AuthMethod == oauth.AuthTLS {
-		if err := TLSIdentity(c).Validate(); err != nil {
+		if err := clientauth.IdentityOf(c).Validate(); err != nil {
 			v.fault("tls_client_auth_subject_dn", "exactly one of the five tls_client_auth names is needed (RFC 8705 section 2.1.2): %v", err)
 		}
 	}
@@ -72,11 +71,6 @@ func (v *clientValidator) authentication(profile oauth.Profile) {
 			v.fault("token_endpoint_auth_signing_alg", "want one of %v", algs)
 		}
 	}
-}
-
-// TLSIdentity collects the names that a tls_client_auth client's certificate must have.
-func TLSIdentity(c *oauth.Client) mtls.Identity {
-	return mtls.Identity{SubjectDN: c.TLSSubjectDN, SANDNS: c.TLSSANDNS, SANURI: c.TLSSANURI, SANIP: c.TLSSANIP, SANEmail: c.TLSSANEmail}
 }
 
 func (v *clientValidator) keys() {
@@ -96,38 +90,31 @@ func (v *clientValidator) keys() {
 	}
 }
 
-func (v *clientValidator) grants() {
+func (v *clientValidator) grants(profile oauth.Profile) {
 	c := v.client
 	if len(c.GrantTypes) == 0 {
 		v.fault("grant_types", "at least one is needed")
 	}
-	known := []string{oauth.GrantAuthorizationCode, oauth.GrantClientCredentials, oauth.GrantRefreshToken}
 	for _, g := range c.GrantTypes {
-		if !slices.Contains(known, g) {
-			v.fault("grant_types", "%q is not known; known: %s", g, strings.Join(known, ", "))
+		if !slices.Contains(oauth.GrantTypes, g) {
+			v.fault("grant_types", "%q is not known; known: %s", g, strings.Join(oauth.GrantTypes, ", "))
 		}
 	}
 	if c.Public() && c.Allows(oauth.GrantClientCredentials) {
 		v.fault("grant_types", "a public client cannot use client_credentials (RFC 6749 section 4.4)")
+	}
+	if c.Allows(oauth.GrantAuthorizationCode) && profile.RequirePAR {
+		v.fault("grant_types", "authorization_code needs pushed authorization requests (FAPI 2.0 section 5.3.2.2), which this build does not have")
 	}
 	if c.Allows(oauth.GrantAuthorizationCode) && len(c.RedirectURIs) == 0 {
 		v.fault("redirect_uris", "at least one is needed for authorization_code")
 	}
 }
 
-// redirects checks RFC 6749 section 3.1.2, RFC 8252 section 7 and RFC 9700 section 2.1.
 func (v *clientValidator) redirects() {
 	for _, uri := range v.client.RedirectURIs {
-		u, err := url.Parse(uri)
-		switch {
-		case err != nil || !u.IsAbs():
-			v.fault("redirect_uris", "%q is not an absolute URI", uri)
-		case strings.Contains(uri, "#"):
-			v.fault("redirect_uris", "%q has a fragment", uri)
-		case u.Scheme == "http" && u.Hostname() != "127.0.0.1" && u.Hostname() != "::1":
-			v.fault("redirect_uris", "%q: http is only for loopback addresses (RFC 8252 section 7.3)", uri)
-		case u.Scheme != "https" && u.Scheme != "http" && !strings.Contains(u.Scheme, "."):
-			v.fault("redirect_uris", "%q: a private-use scheme must be a reversed domain name (RFC 8252 section 7.1)", uri)
+		if err := oauth.CheckRedirectURI(uri); err != nil {
+			v.fault("redirect_uris", "%q %v", uri, err)
 		}
 	}
 }

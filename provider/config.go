@@ -70,7 +70,8 @@ type ClientCertificates struct {
 type TrustedProxies struct {
 	// Addresses are IP addresses or CIDR blocks that only the proxies have.
 	Addresses []string `yaml:"addresses"`
-	// Thumbprints are the x5t#S256 of the proxies' own TLS client certificates.
+	// Thumbprints are the x5t#S256 of the proxies' own TLS client certificates. With them the main door asks
+	// for a certificate, too; with addresses as well, a proxy must have both.
 	Thumbprints []string `yaml:"thumbprints"`
 }
 
@@ -93,11 +94,15 @@ type KeysConfig struct {
 	// Algorithms are the JWS algorithms to keep a key for: ES256, PS256, EdDSA, RS256 (RS256 not under a
 	// FAPI profile). The first is the default for tokens. Required.
 	Algorithms []string `yaml:"algorithms"`
-	// PublishFor is how long a new key is in the JWKS before it signs. Default 10m.
+	// PublishFor is how long a new key is in the JWKS before it signs. Default 10m, at least 6m: resource
+	// servers use the keys that they have read for up to 5m.
 	PublishFor time.Duration `yaml:"publish_for"`
 	// RetireAfter is how long a replaced key stays in the JWKS; at least 1h.
 	// Default 24h.
 	RetireAfter time.Duration `yaml:"retire_after"`
+	// RotateEvery makes a new key for an algorithm when its key has signed for so long; 0 = only "signet key
+	// rotate" does. Default 0, otherwise longer than publish_for.
+	RotateEvery time.Duration `yaml:"rotate_every"`
 }
 
 // PolicyConfig is the bank's Rego.
@@ -145,7 +150,7 @@ type Outbound struct {
 	CAFiles []string `yaml:"ca_files"`
 	// Timeout bounds one fetch. Default 5s.
 	Timeout time.Duration `yaml:"timeout"`
-	// MaxAge bounds how long a fetched document is reused. Default 10m.
+	// MaxAge bounds how long a fetched document is reused. Default 10m, at most 24h.
 	MaxAge time.Duration `yaml:"max_age"`
 }
 

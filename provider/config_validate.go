@@ -14,15 +14,18 @@ import (
 	"signet/provider/oauth"
 )
 
-// standardScopes exist without being configured (OpenID Connect Core sections 5.4 and 11).
+// standardScopes gives oauth.StandardScopes their words.
 var standardScopes = []Scope{
-	{oauth.ScopeOpenID, "Know who you are"},
+	{oauth.ScopeOpenID, "Recognise you when you sign in"},
 	{oauth.ScopeProfile, "See your name and profile"},
 	{oauth.ScopeEmail, "See your e-mail address"},
 	{oauth.ScopeAddress, "See your postal address"},
-	{oauth.ScopePhone, "See your telephone number"},
-	{oauth.ScopeOfflineAccess, "Keep this access while you are away"},
+	{oauth.ScopePhone, "See your phone number"},
+	{oauth.ScopeOfflineAccess, "Keep this access while you are not signed in"},
 }
+
+// minPublishFor is longer than package resource, and anybody who reads our Cache-Control, keeps keys.
+const minPublishFor = 6 * time.Minute
 
 // maxTokenLifetime is the longest that an access or ID token may live, whoever chooses.
 const maxTokenLifetime = time.Hour
@@ -167,6 +170,7 @@ func (v *validator) lifetimes(c Config) {
 		{"lifetimes.refresh_token", c.Lifetimes.RefreshToken, 10 * 365 * 24 * time.Hour},
 		{"lifetimes.session", c.Lifetimes.Session, 30 * 24 * time.Hour},
 		{"lifetimes.interaction", c.Lifetimes.Interaction, time.Hour},
+		{"outbound.max_age", c.Outbound.MaxAge, 24 * time.Hour},
 		{"outbound.timeout", c.Outbound.Timeout, time.Minute},
 		{"policy.timeout", c.Policy.Timeout, 10 * time.Second},
 	} {
@@ -176,6 +180,12 @@ func (v *validator) lifetimes(c Config) {
 	}
 	if c.RefreshTokens.RetryGrace > 5*time.Minute {
 		v.fault("refresh_tokens.retry_grace", "want at most 5m")
+	}
+	if c.Keys.PublishFor < minPublishFor {
+		v.fault("keys.publish_for", "must not be shorter than %s: resource servers use what they have read for almost so long", minPublishFor)
+	}
+	if c.Keys.RotateEvery != 0 && c.Keys.RotateEvery <= c.Keys.PublishFor {
+		v.fault("keys.rotate_every", "must be longer than keys.publish_for, or 0")
 	}
 	if c.Keys.RetireAfter < maxTokenLifetime {
 		v.fault("keys.retire_after", "must not be shorter than %s, the longest that a token can live", maxTokenLifetime)

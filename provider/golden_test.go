@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"signet/certs"
+	"signet/mtls"
 	"signet/provider"
 	"signet/provider/authorize"
 	"signet/provider/clientauth"
@@ -113,6 +114,7 @@ func TestGolden(t *testing.T) {
 	tw := h.twin(nil, nil)
 	t.Run("discovery", tw.goldenDiscovery)
 	t.Run("tokens", tw.goldenTokens)
+	t.Run("policy", h.goldenPolicy)
 	t.Run("errors", tw.goldenErrors)
 	t.Run("outage", h.goldenOutage)
 	t.Run("jwks", func(t *testing.T) {
@@ -218,6 +220,17 @@ func (tw *twin) goldenTokens(t *testing.T) {
 	refresh := tw.post(client, tw.issuer+"/token", form("grant_type", "refresh_token", "refresh_token", code.text("refresh_token")), basic("app"))
 	golden(t, "token_refresh.txt", tw.wire(t, refresh))
 	golden(t, "revocation.txt", tw.wire(t, tw.post(client, tw.issuer+"/revoke", form("token", refresh.text("refresh_token")), basic("app"))))
+}
+
+// goldenPolicy shows what a resource server that takes tokens by reference learns of policy's claims.
+func (h *house) goldenPolicy(t *testing.T) {
+	h.register("cards", func(c *oauth.Client) { c.Introspects = []string{apiOpaque} })
+	dir := ownersDirectory(t)
+	tw := h.twin(func(c *provider.Config) { c.Policy.Directory = dir }, nil)
+	issued := tw.post(tw.http(h.qwac("app", mtls.RoleAccountInformation)), tw.mtls+"/token",
+		form("grant_type", "client_credentials", "scope", "accounts", "resource", apiOpaque), basic("app"))
+	r := tw.post(tw.http(nil), tw.issuer+"/introspect", form("token", issued.text("access_token")), basic("cards"))
+	golden(t, "introspection_opaque_policy.txt", tw.wire(t, r))
 }
 
 func (tw *twin) goldenErrors(t *testing.T) {

@@ -68,7 +68,8 @@ func (p *Provider) endpoints() (handlers, error) {
 	c, d := p.config, p.deps
 	floor := oauth.Profiles[c.Profile]
 	auth, err := clientauth.New(clientauth.Deps{
-		Clients: d.Store, Issuer: c.Issuer, Floor: floor, Clock: d.Clock, Anchors: d.Anchors, Fetch: d.Fetch, Sealer: d.Sealer,
+		Clients: d.Store, Issuer: c.Issuer, Floor: floor, Clock: d.Clock, Peer: p.proxies.Peer,
+		Anchors: d.Anchors, Fetch: d.Fetch, KeysMaxAge: c.Outbound.MaxAge, Sealer: d.Sealer,
 	}, clientauth.PrivateKeyJWT, clientauth.TLS, clientauth.SelfSignedTLS,
 		clientauth.SecretBasic, clientauth.SecretPost, clientauth.SecretJWT, clientauth.None)
 	if err != nil {
@@ -81,7 +82,7 @@ func (p *Provider) endpoints() (handlers, error) {
 	}
 	record := audit.NewRecorder(d.Clock, d.Random)
 	tokens := token.New(token.Deps{
-		Authenticate: auth, Peer: p.proxies.Peer, Endpoints: p.atBothDoors(pathToken),
+		Authenticate: auth, Endpoints: p.atBothDoors(pathToken),
 		Grants: []oauth.GrantHandler{
 			token.AuthorizationCode{Store: d.Store, Users: d.Store},
 			token.ClientCredentials{},
@@ -94,11 +95,11 @@ func (p *Provider) endpoints() (handlers, error) {
 	h := handlers{
 		token: tokens,
 		introspect: introspection.New(introspection.Deps{
-			Authenticate: auth, Peer: p.proxies.Peer, Endpoints: p.atBothDoors(pathIntrospect),
+			Authenticate: auth, Endpoints: p.atBothDoors(pathIntrospect),
 			Tokens: reader, Store: d.Store, Issuer: c.Issuer, Clock: d.Clock, Log: d.Log,
 		}),
 		revoke: revocation.New(revocation.Deps{
-			Authenticate: auth, Peer: p.proxies.Peer, Endpoints: p.atBothDoors(pathRevoke),
+			Authenticate: auth, Endpoints: p.atBothDoors(pathRevoke),
 			Tokens: reader, Store: d.Store, Record: record, Clock: d.Clock, Log: d.Log,
 		}),
 		userinfo: userinfo.New(userinfo.Deps{Peer: p.proxies.Peer, Tokens: reader, Users: d.Store, Log: d.Log}),

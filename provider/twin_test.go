@@ -7,7 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"database/sql" //nolint:depguard // looks behind the store, so that nothing it hides is missed
+	"database/sql" // looks behind the store, so that nothing it hides is missed
 	"encoding/base64"
 	"fmt"
 	"log/slog"

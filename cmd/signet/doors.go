@@ -90,7 +90,7 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 func serveDoors(ctx context.Context, h *house, s sockets, certificates doorCertificates, drain time.Duration, clock oauth.Clock) error {
 	d := &doors{}
 	mainServer := newServer(h.provider.Main(), h.log)
-	mainServer.TLSConfig = doorTLS(certificates.main, false)
+	mainServer.TLSConfig = doorTLS(certificates.main, len(h.config.TrustedProxies.Thumbprints) > 0)
 	mtlsServer := newServer(h.provider.MTLS(), h.log)
 	mtlsServer.TLSConfig = doorTLS(certificates.mtls, true)
 	operations := newServer(provider.Operations(h.checks(d, certificates, clock)...), h.log)

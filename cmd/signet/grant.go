@@ -75,7 +75,8 @@ server asks by introspection, other JWT access tokens when they expire.`,
 					return c.done(grant, "the grant %s is revoked already", grant.ID)
 				}
 				about := oauth.AuditEntry{GrantID: grant.ID, ClientID: grant.ClientID, Subject: grant.UserID}
-				if err := r.commit(cmd.Context(), audit.GrantRevoked, about, oauth.RevokeGrant{GrantID: grant.ID, At: c.clock()}); err != nil {
+				if err := r.commit(cmd.Context(), audit.GrantRevoked, about, oauth.RevokeGrant{GrantID: grant.ID, At: c.clock()},
+					oauth.ForgetConsent{UserID: grant.UserID, ClientID: grant.ClientID}); err != nil {
 					return err
 				}
 				grant.Revoked = true

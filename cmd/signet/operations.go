@@ -30,6 +30,7 @@ func (h *house) checks(d *doors, certificates doorCertificates, clock oauth.Cloc
 		{Name: "keys", Probe: func(context.Context) error { return h.keys.Health() }},
 		{Name: "policy", Probe: func(context.Context) error { return h.policy.Health() }},
 		{Name: "audit", Probe: func(context.Context) error { return h.audit.Health() }},
+		{Name: "client certificates", Probe: func(context.Context) error { return h.anchors.Health() }},
 		{Name: "certificate main", Probe: func(context.Context) error { return certificateReady(certificates.main, clock()) }},
 		{Name: "certificate mtls", Probe: func(context.Context) error { return certificateReady(certificates.mtls, clock()) }},
 	}

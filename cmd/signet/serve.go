@@ -12,6 +12,8 @@ import (
 
 	"signet/mtls"
 	"signet/provider"
+	"signet/provider/audit"
+	"signet/provider/oauth"
 )
 
 // How often the background looks. Nothing here is on a request's path.
@@ -19,8 +21,6 @@ const (
 	watchFilesEvery  = 2 * time.Second
 	refreshKeysEvery = 10 * time.Second // far below any sensible keys.publish_for
 	sweepEvery       = 30 * time.Second
-	sweepBatch       = 500
-	sweepPause       = 20 * time.Millisecond // between batches: requests come first
 )
 
 func (c *console) serveCommand() *cobra.Command {
@@ -83,6 +83,7 @@ func (c *console) serve(ctx context.Context, config provider.Config, s sockets, 
 	// The background outlives the doors: what a draining request needs is still there.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var g errgroup.Group
+	h.recordPolicy(background, audit.PolicyLoaded)
 	h.watch(background, &g, certificates)
 
 	doors, doorCtx := errgroup.WithContext(ctx)
@@ -122,34 +123,24 @@ func (h *house) watch(ctx context.Context, g *errgroup.Group, certificates doorC
 		h.policy.Watch(ctx, watchFilesEvery, func(err error) {
 			if err != nil {
 				h.log.Error("policy refused; the old one stays", "cause", err)
+				h.recordPolicy(ctx, audit.PolicyRefused)
 				return
 			}
 			h.log.Info("policy loaded", "revision", h.policy.Revision())
+			h.recordPolicy(ctx, audit.PolicyLoaded)
 		})
 	})
 	run(func() { h.keys.Run(ctx, refreshKeysEvery) })
-	run(func() { h.sweep(ctx) })
+	run(func() { h.store.Run(ctx, sweepEvery) })
 }
 
-// sweep removes expired rows in small batches, with a pause between them.
-func (h *house) sweep(ctx context.Context) {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		for ctx.Err() == nil {
-			removed, err := h.store.Sweep(ctx, sweepBatch)
-			if err != nil && ctx.Err() == nil {
-				h.log.Error("expired rows not removed", "cause", err)
-			}
-			if err != nil || removed < sweepBatch {
-				break
-			}
-			time.Sleep(sweepPause)
-		}
+// recordPolicy keeps in the audit log which rules are in force from now on: after PolicyRefused, still those.
+func (h *house) recordPolicy(ctx context.Context, event audit.Event) {
+	entry, err := h.record.Entry(event, oauth.AuditEntry{Detail: map[string]any{"in_force": h.policy.Revision()}})
+	if err == nil {
+		err = h.audit.Add(ctx, entry)
+	}
+	if err != nil {
+		h.log.Error("a policy change is not in the audit log", "event", event, "cause", err)
 	}
 }

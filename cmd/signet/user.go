@@ -151,6 +151,7 @@ func (c *console) userPasswordCommand() *cobra.Command {
 				if user.PasswordHash, err = hashPassword(password); err != nil {
 					return err
 				}
+				user.ValidFrom = c.clock() // who knew the old password is out
 				about := oauth.AuditEntry{Subject: user.ID, Detail: map[string]any{"changed": "password"}}
 				if err := r.commit(cmd.Context(), audit.UserChanged, about, oauth.StoreUser{User: user}); err != nil {
 					return err
@@ -187,6 +188,9 @@ func (c *console) userSwitchCommand(verb, short string, disable bool) *cobra.Com
 					return c.done(shownUser(user), "%s is %sd already", user.Username, verb)
 				}
 				user.Disabled = disable
+				if disable {
+					user.ValidFrom = c.clock() // enabling it again revives no login
+				}
 				if err := r.commit(cmd.Context(), event, oauth.AuditEntry{Subject: user.ID}, oauth.StoreUser{User: user}); err != nil {
 					return err
 				}

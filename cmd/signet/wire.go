@@ -105,7 +105,7 @@ func openKeys(ctx context.Context, s system, config provider.Config, log *slog.L
 	}
 	ring, err := keys.NewRing(ctx, backend, keys.Options{
 		Clock: s.clock, Algs: config.Keys.Algorithms,
-		PublishFor: config.Keys.PublishFor, RetireAfter: config.Keys.RetireAfter, Log: log,
+		PublishFor: config.Keys.PublishFor, RetireAfter: config.Keys.RetireAfter, RotateEvery: config.Keys.RotateEvery, Log: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("loading the keys: %w", err)
@@ -130,12 +130,13 @@ type house struct {
 	policy   *policy.Engine
 	anchors  *mtls.Anchors
 	audit    *audit.Spool
+	record   *audit.Recorder
 	provider *provider.Provider
 }
 
 // openHouse builds it from bottom to top. Each step that can take long prints a line.
 func openHouse(ctx context.Context, s system, config provider.Config, log *slog.Logger, p progress) (h *house, err error) {
-	h = &house{config: config, log: log}
+	h = &house{config: config, log: log, record: audit.NewRecorder(s.clock, s.random)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())

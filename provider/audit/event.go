@@ -16,7 +16,6 @@ const (
 
 	LoginSucceeded Event = "login.succeeded"
 	LoginFailed    Event = "login.failed"
-	SessionEnded   Event = "session.ended"
 	ConsentGiven   Event = "consent.given"
 	ConsentDenied  Event = "consent.denied"
 
@@ -29,9 +28,7 @@ const (
 	UserDisabled   Event = "user.disabled"
 	UserEnabled    Event = "user.enabled"
 
-	KeyCreated   Event = "key.created"
-	KeyActivated Event = "key.activated"
-	KeyRetired   Event = "key.retired"
+	KeyCreated Event = "key.created"
 
 	PolicyLoaded  Event = "policy.loaded"
 	PolicyRefused Event = "policy.refused" // a broken bundle; the previous one stays in force
@@ -41,9 +38,9 @@ const (
 func Events() []Event {
 	return []Event{
 		TokenIssued, TokenRefused, TokenRevoked, CodeIssued, CodeRefused, CodeReused, RefreshReused, GrantRevoked,
-		LoginSucceeded, LoginFailed, SessionEnded, ConsentGiven, ConsentDenied,
+		LoginSucceeded, LoginFailed, ConsentGiven, ConsentDenied,
 		ClientAdded, ClientChanged, ClientDisabled, ClientEnabled,
 		UserAdded, UserChanged, UserDisabled, UserEnabled,
-		KeyCreated, KeyActivated, KeyRetired, PolicyLoaded, PolicyRefused,
+		KeyCreated, PolicyLoaded, PolicyRefused,
 	}
 }

@@ -99,10 +99,8 @@ func New(deps Deps) (*Endpoint, error) {
 	if err := deps.validate(); err != nil {
 		return nil, err
 	}
-	origin := http.NewCrossOriginProtection()
-	if issuer, err := url.Parse(deps.Issuer); err != nil {
-		return nil, err
-	} else if err := origin.AddTrustedOrigin(issuer.Scheme + "://" + issuer.Host); err != nil {
+	origin, err := session.Origin(deps.Issuer)
+	if err != nil {
 		return nil, err
 	}
 	return &Endpoint{deps: deps, recorder: audit.NewRecorder(deps.Clock, deps.Random), origin: origin}, nil

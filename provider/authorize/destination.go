@@ -3,7 +3,6 @@ package authorize
 import (
 	"context"
 	"errors"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -63,7 +62,7 @@ func (e *Endpoint) client(ctx context.Context, id string) (*oauth.Client, oauth.
 // registered compares by exact string (RFC 9700 section 2.1), but for the port of a native app's loopback
 // address, which the app learns only when it starts (RFC 8252 section 7.3).
 func registered(client *oauth.Client, uri string) bool {
-	if !safeRedirect(uri) {
+	if oauth.CheckRedirectURI(uri) != nil {
 		return false
 	}
 	if slices.Contains(client.RedirectURIs, uri) {
@@ -98,25 +97,4 @@ func withoutLoopbackPort(uri string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// safeRedirect says whether a URI is fit to receive a code, registered or not: absolute, without a
-// fragment (RFC 6749 section 3.1.2), and https; http only to the user's own machine (RFC 9700 section
-// 2.1); any other scheme only in the reverse-domain form of RFC 8252 section 7.1, so never "javascript".
-func safeRedirect(uri string) bool {
-	if strings.ContainsFunc(uri, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '\\' || c == '#' }) {
-		return false
-	}
-	u, err := url.Parse(uri)
-	if err != nil || u.User != nil {
-		return false
-	}
-	switch u.Scheme {
-	case "https":
-		return u.Hostname() != ""
-	case "http":
-		return slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, u.Hostname())
-	default:
-		return strings.Contains(u.Scheme, ".")
-	}
 }

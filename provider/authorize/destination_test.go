@@ -24,7 +24,6 @@ func TestRedirectURIExactness(t *testing.T) {
 	}{
 		{confidential, "https://app.example/cb", true},
 		{confidential, "https://app.example/q?a=1", true},
-		{confidential, "http://localhost:3000/cb", true},
 		{confidential, "https://app.example/cb/", false},
 		{confidential, "https://app.example/cb?", false},
 		{confidential, "https://app.example/cb?x=1", false},
@@ -47,7 +46,8 @@ func TestRedirectURIExactness(t *testing.T) {
 		{confidential, "https://app.example/f#x", false},      // registered, but a fragment
 		{confidential, "http://127.0.0.1/cb", true},           // exactly
 		{confidential, "http://127.0.0.1:5000/cb", false},     // the port is free for native apps only
-		{confidential, "http://localhost:3001/cb", false},     // localhost never has a free port
+		{confidential, "http://localhost:3000/cb", false},     // registered, but a name (RFC 8252 section 8.3)
+		{confidential, "http://localhost:3001/cb", false},     //
 		{native, "http://127.0.0.1:51004/cb", true},           // RFC 8252 section 7.3
 		{native, "http://127.0.0.1/cb", true},                 //
 		{native, "http://[::1]:51004/six", true},              //
@@ -94,8 +94,8 @@ func TestErrorsThatNeverRedirect(t *testing.T) {
 			if text := page(t, res); !strings.Contains(text, test.want) || strings.Contains(text, "evil.example") {
 				t.Errorf("page %q, want %q", text, test.want)
 			}
-			if len(r.store.commits) != 0 || len(r.cookies) != 0 {
-				t.Errorf("state changed: %v %v", r.store.commits, r.cookies)
+			if len(r.store.Commits) != 0 || len(r.cookies) != 0 {
+				t.Errorf("state changed: %v %v", r.store.Commits, r.cookies)
 			}
 		})
 	}
@@ -103,7 +103,7 @@ func TestErrorsThatNeverRedirect(t *testing.T) {
 
 func TestStoreFaultNeverRedirectsBeforeTheClientIsKnown(t *testing.T) {
 	r := newRig(t)
-	r.store.failRead = errDisk
+	r.store.FailRead = errDisk
 	if text := page(t, r.get(params())); !strings.Contains(text, "server_error") || strings.Contains(text, "fire") {
 		t.Errorf("page %q", text)
 	}

@@ -89,7 +89,7 @@ func (e *Endpoint) present(r *http.Request, waiting oauth.Interaction) (user *oa
 		return nil, false, err
 	}
 	account, err := e.deps.Store.User(r.Context(), current.User.ID)
-	if errors.Is(err, oauth.ErrNotFound) || err == nil && account.Disabled {
+	if errors.Is(err, oauth.ErrNotFound) || err == nil && !account.Accepts(current.User.AuthTime) {
 		return nil, false, nil
 	}
 	if err != nil {
@@ -116,7 +116,7 @@ func (e *Endpoint) ask(w http.ResponseWriter, r *http.Request, p progress, user 
 	p.waiting.User = user
 	waiting, err := e.park(w, r, p)
 	if err != nil {
-		e.refuse(w, r, p.destination, err)
+		e.uncommitted(w, r, p.destination, err)
 		return
 	}
 	e.deps.Interact.Interact(w, r, waiting)
@@ -126,17 +126,18 @@ func (e *Endpoint) ask(w http.ResponseWriter, r *http.Request, p progress, user 
 func (e *Endpoint) postpone(w http.ResponseWriter, r *http.Request, p progress) {
 	waiting, err := e.park(w, r, p)
 	if err != nil {
-		e.refuse(w, r, p.destination, err)
+		e.uncommitted(w, r, p.destination, err)
 		return
 	}
-	seeOther(w, session.PageURL(e.deps.ResumePath, waiting.Digest))
+	web.SeeOther(w, session.PageURL(e.deps.ResumePath, waiting.Digest))
 }
 
-// park commits the waiting request; a new one gets a ticket, which the browser is given.
+// park commits the waiting request; a new one gets a ticket, which the browser is given. One that has been
+// answered meanwhile does not wait again.
 func (e *Endpoint) park(w http.ResponseWriter, r *http.Request, p progress) (oauth.Interaction, error) {
 	waiting := p.waiting
 	if p.ticket != nil {
-		return waiting, e.deps.Store.Commit(r.Context(), oauth.StoreInteraction{Interaction: waiting})
+		return waiting, e.deps.Store.Commit(r.Context(), oauth.UpdateInteraction{Interaction: waiting})
 	}
 	ticket, err := session.NewTicket(e.deps.Random)
 	if err != nil {

@@ -27,6 +27,8 @@ func kinds(changes []oauth.Change) (names []string) {
 			names = append(names, "consent")
 		case oauth.StoreInteraction:
 			names = append(names, "park")
+		case oauth.UpdateInteraction:
+			names = append(names, "park again")
 		case oauth.RecordAudit:
 			names = append(names, c.Entry.Event)
 		default:
@@ -49,20 +51,20 @@ func TestLoginThenConsentThenCode(t *testing.T) {
 	if res := r.do(r.Resume(), http.MethodGet, resume, nil); res.StatusCode != http.StatusTeapot || r.asked[1].User == nil || r.asked[1].User.ID != "u1" {
 		t.Fatalf("second: status %d, asked %v", res.StatusCode, r.asked)
 	}
-	r.store.commits = nil
+	r.store.Commits = nil
 	r.now = r.now.Add(10 * time.Second)
 	form := url.Values{"decision": {"approve"}, "session": {user.SessionID}}
 	answer := r.answerOf(r.do(r.Resume(), http.MethodPost, resume, form), callback)
 	if answer.Get("state") != "s&1" || len(answer.Get("code")) < 43 || len(answer) != 3 {
 		t.Errorf("answer %v", answer)
 	}
-	if len(r.store.commits) != 1 {
-		t.Fatalf("%d commits, want one", len(r.store.commits))
+	if len(r.store.Commits) != 1 {
+		t.Fatalf("%d commits, want one", len(r.store.Commits))
 	}
-	if diff := cmp.Diff([]string{"grant", "code", "finish", "consent", "consent.given", "code.issued"}, kinds(r.store.commits[0])); diff != "" {
+	if diff := cmp.Diff([]string{"grant", "code", "finish", "consent", "consent.given", "code.issued"}, kinds(r.store.Commits[0])); diff != "" {
 		t.Error(diff)
 	}
-	code := r.store.codes()[0]
+	code := r.codes()[0]
 	want := oauth.AuthorizationCode{
 		Digest: oauth.Secret(answer.Get("code")).Digest(), ClientID: "app", GrantID: code.GrantID, Request: r.asked[1].Request, User: user,
 		Scope: oauth.Scope{"openid", "accounts"}, IssuedAt: r.now, ExpiresAt: r.now.Add(time.Minute),
@@ -70,14 +72,14 @@ func TestLoginThenConsentThenCode(t *testing.T) {
 	if diff := cmp.Diff(want, code); diff != "" {
 		t.Error(diff)
 	}
-	grant := r.store.commits[0][0].(oauth.StoreGrant).Grant
+	grant := r.store.Commits[0][0].(oauth.StoreGrant).Grant
 	wantGrant := oauth.Grant{
-		ID: code.GrantID, ClientID: "app", UserID: "u1", Scope: want.Scope, CreatedAt: r.now, ExpiresAt: r.now.Add(time.Minute + time.Hour),
+		ID: code.GrantID, ClientID: "app", UserID: "u1", Scope: want.Scope, Resources: []string{accounts}, CreatedAt: r.now, ExpiresAt: r.now.Add(time.Minute + time.Hour),
 	}
 	if diff := cmp.Diff(wantGrant, grant, cmpopts.EquateEmpty()); diff != "" || grant.ID == "" {
 		t.Error(diff)
 	}
-	consent := r.store.consents[[2]string{"u1", "app"}]
+	consent := r.store.Consents[[2]string{"u1", "app"}]
 	if diff := cmp.Diff(oauth.Consent{UserID: "u1", ClientID: "app", Scope: want.Scope, Resources: []string{accounts}, At: r.now}, consent); diff != "" {
 		t.Error(diff)
 	}
@@ -94,10 +96,10 @@ func TestRememberedConsentNeedsNoPage(t *testing.T) {
 	if !answer.Has("code") || len(r.asked) != 0 {
 		t.Errorf("answer %v, asked %v", answer, r.asked)
 	}
-	if len(r.store.commits) != 1 {
-		t.Fatalf("%d commits, want one", len(r.store.commits))
+	if len(r.store.Commits) != 1 {
+		t.Fatalf("%d commits, want one", len(r.store.Commits))
 	}
-	if diff := cmp.Diff([]string{"grant", "code", "code.issued"}, kinds(r.store.commits[0])); diff != "" {
+	if diff := cmp.Diff([]string{"grant", "code", "code.issued"}, kinds(r.store.Commits[0])); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -106,8 +108,8 @@ func TestSilentRequestWithoutConsent(t *testing.T) {
 	r := newRig(t)
 	r.login("u1")
 	answer := r.answerOf(r.get(params("prompt", "none")), callback)
-	if answer.Get("error") != "consent_required" || len(r.store.commits) != 0 {
-		t.Errorf("answer %v, commits %v", answer, r.store.commits)
+	if answer.Get("error") != "consent_required" || len(r.store.Commits) != 0 {
+		t.Errorf("answer %v, commits %v", answer, r.store.Commits)
 	}
 }
 
@@ -130,7 +132,7 @@ func TestMaxAge(t *testing.T) {
 	user := r.login("u1")
 	r.now = r.now.Add(2 * time.Minute) // a slow reader: the login for this request still counts
 	r.answerOf(r.do(r.Resume(), http.MethodGet, resume, nil), callback)
-	if codes := r.store.codes(); len(codes) != 1 || !codes[0].User.AuthTime.Equal(user.AuthTime) {
+	if codes := r.codes(); len(codes) != 1 || !codes[0].User.AuthTime.Equal(user.AuthTime) {
 		t.Errorf("codes %v", codes)
 	}
 }
@@ -154,11 +156,11 @@ func TestDisabledUserIsNobody(t *testing.T) {
 	r := newRig(t)
 	r.login("u1")
 	r.consent("u1", oauth.Scope{"openid", "accounts"})
-	r.store.users["u1"] = oauth.User{ID: "u1", Disabled: true}
+	r.store.Users["u1"] = oauth.User{ID: "u1", Disabled: true}
 	if answer := r.answerOf(r.get(params("prompt", "none")), callback); answer.Get("error") != "login_required" {
 		t.Errorf("disabled: %v", answer)
 	}
-	delete(r.store.users, "u1")
+	delete(r.store.Users, "u1")
 	if answer := r.answerOf(r.get(params("prompt", "none")), callback); answer.Get("error") != "login_required" {
 		t.Errorf("removed: %v", answer)
 	}
@@ -170,7 +172,7 @@ func TestProfileCapsTheCodeLifetime(t *testing.T) {
 	r.login("u1")
 	r.consent("u1", oauth.Scope{"openid", "accounts"})
 	r.get(params())
-	if code := r.store.codes()[0]; code.ExpiresAt.Sub(code.IssuedAt) != oauth.Profiles[oauth.ProfileOpenID].MaxCodeLifetime {
+	if code := r.codes()[0]; code.ExpiresAt.Sub(code.IssuedAt) != oauth.Profiles[oauth.ProfileOpenID].MaxCodeLifetime {
 		t.Errorf("lives %v", code.ExpiresAt.Sub(code.IssuedAt))
 	}
 }
@@ -179,7 +181,7 @@ func TestNoCodeLeavesWithoutItsCommit(t *testing.T) {
 	r := newRig(t)
 	r.login("u1")
 	r.consent("u1", oauth.Scope{"openid", "accounts"})
-	r.store.failWrit = errDisk
+	r.store.FailWrite = errDisk
 	res := r.get(params())
 	answer := r.answerOf(res, callback)
 	if answer.Get("error") != "server_error" || answer.Has("code") || strings.Contains(res.Header.Get("Location"), "fire") {
@@ -204,7 +206,7 @@ func TestPost(t *testing.T) {
 	if answer := r.answerOf(r.do(r.Resume(), http.MethodGet, resume, nil), callback); !answer.Has("code") {
 		t.Errorf("answer %v", answer)
 	}
-	if diff := cmp.Diff([]string{"grant", "code", "finish", "code.issued"}, kinds(r.store.commits[1])); diff != "" {
+	if diff := cmp.Diff([]string{"grant", "code", "finish", "code.issued"}, kinds(r.store.Commits[1])); diff != "" {
 		t.Error(diff)
 	}
 }

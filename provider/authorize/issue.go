@@ -18,19 +18,25 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, p progress, use
 	if err == nil {
 		err = e.deps.Store.Commit(r.Context(), changes...)
 	}
-	var lost *oauth.Conflict
-	switch {
-	case errors.As(err, &lost): // the same form was sent twice: one code only
-		e.deps.ErrorPage(w, r, err)
-		return
-	case err != nil:
-		e.refuse(w, r, p.destination, err)
+	if err != nil {
+		e.uncommitted(w, r, p.destination, err)
 		return
 	}
 	if p.ticket != nil {
 		p.ticket.Drop(w)
 	}
 	e.respond(w, r, p.destination, url.Values{"code": {code.Reveal()}})
+}
+
+// uncommitted answers a request whose commit failed. When it came second - the same form was sent twice -
+// the client has its answer already: one code only, and a page for this one.
+func (e *Endpoint) uncommitted(w http.ResponseWriter, r *http.Request, d destination, err error) {
+	var lost *oauth.Conflict
+	if errors.As(err, &lost) {
+		e.deps.ErrorPage(w, r, err)
+		return
+	}
+	e.refuse(w, r, d, err)
 }
 
 // approval returns a new code and the one commit that makes it good.

@@ -29,10 +29,10 @@ type responder func(e *Endpoint, w http.ResponseWriter, r *http.Request, d desti
 func responders() map[string]responder {
 	return map[string]responder{
 		modeQuery: func(_ *Endpoint, w http.ResponseWriter, _ *http.Request, d destination, answer url.Values) {
-			seeOther(w, withQuery(d.redirectURI, answer))
+			web.SeeOther(w, withQuery(d.redirectURI, answer))
 		},
 		modeFragment: func(_ *Endpoint, w http.ResponseWriter, _ *http.Request, d destination, answer url.Values) {
-			seeOther(w, d.redirectURI+"#"+answer.Encode())
+			web.SeeOther(w, d.redirectURI+"#"+answer.Encode())
 		},
 		modeFormPost: func(e *Endpoint, w http.ResponseWriter, r *http.Request, d destination, answer url.Values) {
 			e.deps.FormPostPage(w, r, d.client.Name, d.redirectURI, answer)
@@ -69,16 +69,19 @@ func (e *Endpoint) respondError(w http.ResponseWriter, r *http.Request, d destin
 	e.respond(w, r, d, answer)
 }
 
-// refuse is respondError for a request that commits nothing: its audit entry goes through the queue.
+// refuse is respondError for a request that commits nothing: its audit entry goes through the queue. What nobody
+// who is logged in has sent is only logged: strangers must not be able to fill the audit log.
 func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, d destination, err error) {
-	e.recordRefusal(r.Context(), d, web.Public(err).Code)
+	if current, sessionErr := e.deps.Sessions.Current(r); sessionErr == nil && current != nil {
+		e.recordRefusal(r.Context(), d, current.User.ID, web.Public(err).Code)
+	}
 	e.respondError(w, r, d, err)
 }
 
 // recordRefusal cannot deny more than is denied already when the queue is full; it says so in the log.
-func (e *Endpoint) recordRefusal(ctx context.Context, d destination, code oauth.Code) {
+func (e *Endpoint) recordRefusal(ctx context.Context, d destination, userID string, code oauth.Code) {
 	entry, err := e.recorder.Entry(audit.CodeRefused, oauth.AuditEntry{
-		RequestID: web.RequestID(ctx), ClientID: d.client.ID, Detail: map[string]any{"error": string(code)},
+		RequestID: web.RequestID(ctx), ClientID: d.client.ID, Subject: userID, Detail: map[string]any{"error": string(code)},
 	})
 	if err == nil {
 		err = e.deps.Audit.Add(ctx, entry)
@@ -98,14 +101,4 @@ func withQuery(uri string, answer url.Values) string {
 	default:
 		return uri + "&" + answer.Encode()
 	}
-}
-
-// seeOther redirects by GET whatever the request's method was, so that no form is ever sent on to a client
-// (RFC 9700 section 4.12). The URL may hold a code: it is not cached and not told to the next page.
-func seeOther(w http.ResponseWriter, location string) {
-	h := w.Header()
-	web.NoStore(h)
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Location", location)
-	w.WriteHeader(http.StatusSeeOther)
 }

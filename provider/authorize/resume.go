@@ -1,7 +1,6 @@
 package authorize
 
 import (
-	"errors"
 	"net/http"
 
 	"signet/provider/audit"
@@ -38,22 +37,10 @@ func (e *Endpoint) Resume() http.Handler {
 // resume finds the waiting request whose ticket the browser holds, and judges its client again: minutes
 // may have passed.
 func (e *Endpoint) resume(r *http.Request) (progress, error) {
-	gone := oauth.Errorf(oauth.InvalidRequest, "this sign-in has expired or was already completed")
-	ticket, ok := session.TicketFrom(r)
-	if !ok {
-		return progress{}, gone
-	}
-	waiting, err := e.deps.Store.Interaction(r.Context(), ticket.Digest)
-	if errors.Is(err, oauth.ErrNotFound) {
-		return progress{}, gone.Because(err)
-	}
+	waiting, ticket, err := session.Waiting(r, e.deps.Store, e.deps.Clock)
 	if err != nil {
 		return progress{}, err
 	}
-	if !e.deps.Clock().Before(waiting.ExpiresAt) {
-		return progress{}, gone
-	}
-	waiting.Digest = ticket.Digest
 	req := waiting.Request
 	client, profile, err := e.client(r.Context(), req.ClientID)
 	if err != nil {
@@ -88,7 +75,7 @@ func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request, p progress) {
 	case session.DecisionApprove:
 		if !settled || form.Get(session.FieldSession) != user.SessionID {
 			// Somebody else is logged in by now, or nobody: ask again rather than guess.
-			seeOther(w, session.PageURL(e.deps.ResumePath, p.waiting.Digest))
+			web.SeeOther(w, session.PageURL(e.deps.ResumePath, p.waiting.Digest))
 			return
 		}
 		e.issue(w, r, p, *user, true)

@@ -31,7 +31,7 @@ func askedRig(t *testing.T) (r *rig, resume string, user oauth.EndUser) {
 		t.Fatalf("asked %v", r.asked)
 	}
 	resume = r.resumeURL()
-	r.store.commits = nil
+	r.store.Commits = nil
 	return r, resume, user
 }
 
@@ -49,11 +49,7 @@ func TestDoubleSubmitGivesOneCode(t *testing.T) {
 	var started, done sync.WaitGroup
 	started.Add(1)
 	for i := range results {
-		req := httptest.NewRequest(http.MethodPost, resume, strings.NewReader(approve(user).Encode()))
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		for name, value := range r.cookies {
-			req.AddCookie(&http.Cookie{Name: name, Value: value})
-		}
+		req := r.cookies.Request(http.MethodPost, resume, approve(user))
 		done.Go(func() {
 			started.Wait()
 			answer := httptest.NewRecorder()
@@ -72,7 +68,7 @@ func TestDoubleSubmitGivesOneCode(t *testing.T) {
 			t.Errorf("location %q, page %q", got.location, got.page)
 		}
 	}
-	if codes := r.store.codes(); sent != 1 || len(codes) != 1 {
+	if codes := r.codes(); sent != 1 || len(codes) != 1 {
 		t.Errorf("%d codes sent, %d stored, want one", sent, len(codes))
 	}
 }
@@ -80,24 +76,31 @@ func TestDoubleSubmitGivesOneCode(t *testing.T) {
 // The same when the second press found the request before the first one's commit.
 func TestLostRaceShowsAPage(t *testing.T) {
 	r, resume, user := askedRig(t)
-	p, err := r.resume(requestWith(r, resume))
+	p, err := r.resume(r.cookies.Request(http.MethodGet, resume, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.answerOf(r.do(r.Resume(), http.MethodPost, resume, approve(user)), callback)
 	answer := httptest.NewRecorder()
-	r.issue(answer, requestWith(r, resume), p, user, true)
-	if text := page(t, answer.Result()); !strings.Contains(text, "already completed") || len(r.store.codes()) != 1 {
-		t.Errorf("page %q, %d codes", text, len(r.store.codes()))
+	r.issue(answer, r.cookies.Request(http.MethodGet, resume, nil), p, user, true)
+	if text := page(t, answer.Result()); !strings.Contains(text, "already completed") || len(r.codes()) != 1 {
+		t.Errorf("page %q, %d codes", text, len(r.codes()))
 	}
 }
 
-func requestWith(r *rig, target string) *http.Request {
-	req := httptest.NewRequest(http.MethodGet, target, nil)
-	for name, value := range r.cookies {
-		req.AddCookie(&http.Cookie{Name: name, Value: value})
+// A request that was answered while a second tab went on with it does not wait again.
+func TestGoingOnDoesNotReviveAFinishedRequest(t *testing.T) {
+	r, resume, user := askedRig(t)
+	p, err := r.resume(r.cookies.Request(http.MethodGet, resume, nil))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return req
+	r.answerOf(r.do(r.Resume(), http.MethodPost, resume, approve(user)), callback)
+	answer := httptest.NewRecorder()
+	r.ask(answer, r.cookies.Request(http.MethodGet, resume, nil), p, &user)
+	if text := page(t, answer.Result()); !strings.Contains(text, "already completed") || len(r.store.Waiting) != 0 || len(r.asked) != 1 {
+		t.Errorf("page %q, %d requests wait, asked %d times", text, len(r.store.Waiting), len(r.asked))
+	}
 }
 
 func TestDeny(t *testing.T) {
@@ -106,10 +109,10 @@ func TestDeny(t *testing.T) {
 	if answer.Get("error") != "access_denied" || answer.Get("state") != "s&1" || answer.Has("code") {
 		t.Errorf("answer %v", answer)
 	}
-	if len(r.store.commits) != 1 {
-		t.Fatalf("%d commits", len(r.store.commits))
+	if len(r.store.Commits) != 1 {
+		t.Fatalf("%d commits", len(r.store.Commits))
 	}
-	if diff := cmp.Diff([]string{"finish", "consent.denied"}, kinds(r.store.commits[0])); diff != "" {
+	if diff := cmp.Diff([]string{"finish", "consent.denied"}, kinds(r.store.Commits[0])); diff != "" {
 		t.Error(diff)
 	}
 	if text := page(t, r.do(r.Resume(), http.MethodPost, resume, url.Values{"decision": {"deny"}})); !strings.Contains(text, "already completed") {
@@ -135,12 +138,12 @@ func TestApprovalFromSomebodyElse(t *testing.T) {
 		{"no session field", func(_ *rig, form url.Values) { form.Del("session") }},
 		{"another session's page", func(_ *rig, form url.Values) { form.Set("session", "other") }},
 		{"somebody else has logged in", func(r *rig, _ url.Values) { r.login("u2") }},
-		{"logged out", func(r *rig, _ url.Values) { clear(r.store.sessions) }},
-		{"disabled", func(r *rig, _ url.Values) { r.store.users["u1"] = oauth.User{ID: "u1", Disabled: true} }},
+		{"logged out", func(r *rig, _ url.Values) { clear(r.store.Sessions) }},
+		{"disabled", func(r *rig, _ url.Values) { r.store.Users["u1"] = oauth.User{ID: "u1", Disabled: true} }},
 		{"before any login", func(r *rig, _ url.Values) {
-			for digest, waiting := range r.store.waiting {
+			for digest, waiting := range r.store.Waiting {
 				waiting.User = nil
-				r.store.waiting[digest] = waiting
+				r.store.Waiting[digest] = waiting
 			}
 		}},
 	} {
@@ -149,8 +152,8 @@ func TestApprovalFromSomebodyElse(t *testing.T) {
 			form := approve(user)
 			test.change(r, form)
 			res := r.do(r.Resume(), http.MethodPost, resume, form)
-			if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != resume || len(r.store.codes()) != 0 {
-				t.Errorf("status %d, location %q, %d codes", res.StatusCode, res.Header.Get("Location"), len(r.store.codes()))
+			if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != resume || len(r.codes()) != 0 {
+				t.Errorf("status %d, location %q, %d codes", res.StatusCode, res.Header.Get("Location"), len(r.codes()))
 			}
 		})
 	}
@@ -166,16 +169,16 @@ func TestResumeRefusals(t *testing.T) {
 		{"no ticket", func(_ *rig, req *http.Request) { req.Header.Del("Cookie") }, "expired or was already completed"},
 		{"another ticket's name", func(_ *rig, req *http.Request) { req.URL.RawQuery = "interaction=aaaaaaaaaaaaaaaa" }, "expired or was already completed"},
 		{"expired", func(r *rig, _ *http.Request) { r.now = r.now.Add(15 * time.Minute) }, "expired or was already completed"},
-		{"finished", func(r *rig, _ *http.Request) { clear(r.store.waiting) }, "expired or was already completed"},
+		{"finished", func(r *rig, _ *http.Request) { clear(r.store.Waiting) }, "expired or was already completed"},
 		{"from another site", func(_ *rig, req *http.Request) {
 			req.Header.Set("Sec-Fetch-Site", "cross-site")
 			req.Header.Del("Origin")
 		}, "another site"},
 		{"from another origin", func(_ *rig, req *http.Request) { req.Header.Set("Origin", "https://evil.example") }, "another site"},
-		{"client disabled", func(r *rig, _ *http.Request) { r.store.clients["app"].Disabled = true }, "not known"},
-		{"redirect_uri removed", func(r *rig, _ *http.Request) { r.store.clients["app"].RedirectURIs = nil }, "no longer registered"},
-		{"scope reduced", func(r *rig, _ *http.Request) { r.store.clients["app"].Scope = "openid" }, "reduced"},
-		{"store fault", func(r *rig, _ *http.Request) { r.store.failRead = errDisk }, "server_error"},
+		{"client disabled", func(r *rig, _ *http.Request) { r.store.Clients["app"].Disabled = true }, "not known"},
+		{"redirect_uri removed", func(r *rig, _ *http.Request) { r.store.Clients["app"].RedirectURIs = nil }, "no longer registered"},
+		{"scope reduced", func(r *rig, _ *http.Request) { r.store.Clients["app"].Scope = "openid" }, "reduced"},
+		{"store fault", func(r *rig, _ *http.Request) { r.store.FailRead = errDisk }, "server_error"},
 		{"no decision", func(_ *rig, req *http.Request) { req.Body, req.ContentLength = http.NoBody, 0 }, "approve or deny"},
 		{"wrong content type", func(_ *rig, req *http.Request) { req.Header.Set("Content-Type", "text/plain") }, "content type"},
 	} {
@@ -183,14 +186,12 @@ func TestResumeRefusals(t *testing.T) {
 			r, resume, user := askedRig(t)
 			req := postFrom(issuer, approve(user))
 			req.URL, _ = url.Parse(resume)
-			for name, value := range r.cookies {
-				req.AddCookie(&http.Cookie{Name: name, Value: value})
-			}
+			r.cookies.Carry(req)
 			test.change(r, req)
 			if text := page(t, r.send(r.Resume(), req)); !strings.Contains(text, test.want) {
 				t.Errorf("page %q, want %q", text, test.want)
 			}
-			if len(r.store.codes()) != 0 {
+			if len(r.codes()) != 0 {
 				t.Error("a code was issued")
 			}
 		})
@@ -199,12 +200,12 @@ func TestResumeRefusals(t *testing.T) {
 
 func TestApprovalWithoutCommitSendsNoCode(t *testing.T) {
 	r, resume, user := askedRig(t)
-	r.store.failWrit = errDisk
+	r.store.FailWrite = errDisk
 	answer := r.answerOf(r.do(r.Resume(), http.MethodPost, resume, approve(user)), callback)
 	if answer.Get("error") != "server_error" || answer.Has("code") {
 		t.Errorf("answer %v", answer)
 	}
-	r.store.failWrit = nil // nothing was burnt: the user can press the button again
+	r.store.FailWrite = nil // nothing was burnt: the user can press the button again
 	if answer := r.answerOf(r.do(r.Resume(), http.MethodPost, resume, approve(user)), callback); !answer.Has("code") {
 		t.Errorf("again: %v", answer)
 	}

@@ -7,16 +7,15 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"signet/provider/oauth"
 	"signet/provider/session"
+	"signet/provider/session/sessiontest"
 	"signet/provider/web"
 )
 
@@ -24,100 +23,10 @@ import (
 type rig struct {
 	*Endpoint
 	t       *testing.T
-	store   *memory
+	store   *sessiontest.Store
 	now     time.Time
-	cookies map[string]string
+	cookies sessiontest.Browser
 	asked   []oauth.Interaction // what Interact was called with
-}
-
-// memory does what the store's contract says, for the changes that this package makes.
-type memory struct {
-	mu       sync.Mutex
-	clients  map[string]*oauth.Client
-	users    map[string]oauth.User
-	waiting  map[oauth.Digest]oauth.Interaction
-	sessions map[oauth.Digest]oauth.Session
-	consents map[[2]string]oauth.Consent
-	commits  [][]oauth.Change
-	spooled  []oauth.AuditEntry
-	failRead error
-	failWrit error
-}
-
-func read[K comparable, V any](m *memory, from map[K]V, key K) (V, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	value, ok := from[key]
-	switch {
-	case m.failRead != nil:
-		return value, m.failRead
-	case !ok:
-		return value, oauth.ErrNotFound
-	}
-	return value, nil
-}
-
-func (m *memory) Client(_ context.Context, id string) (*oauth.Client, error) {
-	return read(m, m.clients, id)
-}
-func (m *memory) User(_ context.Context, id string) (oauth.User, error) { return read(m, m.users, id) }
-func (m *memory) Interaction(_ context.Context, d oauth.Digest) (oauth.Interaction, error) {
-	return read(m, m.waiting, d)
-}
-func (m *memory) Session(_ context.Context, d oauth.Digest) (oauth.Session, error) {
-	return read(m, m.sessions, d)
-}
-func (m *memory) Consent(_ context.Context, user, client string) (oauth.Consent, error) {
-	return read(m, m.consents, [2]string{user, client})
-}
-
-func (m *memory) Add(_ context.Context, entry oauth.AuditEntry) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.spooled = append(m.spooled, entry)
-	return m.failWrit
-}
-
-func (m *memory) Commit(_ context.Context, changes ...oauth.Change) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.failWrit != nil {
-		return m.failWrit
-	}
-	for _, change := range changes {
-		if c, ok := change.(oauth.FinishInteraction); ok {
-			if _, waits := m.waiting[c.Digest]; !waits {
-				return &oauth.Conflict{Change: c}
-			}
-			delete(m.waiting, c.Digest)
-		}
-	}
-	for _, change := range changes {
-		switch c := change.(type) {
-		case oauth.StoreInteraction:
-			m.waiting[c.Interaction.Digest] = c.Interaction
-		case oauth.StoreSession:
-			m.sessions[c.Session.Digest] = c.Session
-		case oauth.EndSession:
-			delete(m.sessions, c.Digest)
-		case oauth.RememberConsent:
-			m.consents[[2]string{c.Consent.UserID, c.Consent.ClientID}] = c.Consent
-		}
-	}
-	m.commits = append(m.commits, changes)
-	return nil
-}
-
-// codes are those committed.
-func (m *memory) codes() (codes []oauth.AuthorizationCode) {
-	for _, changes := range m.commits {
-		for _, change := range changes {
-			if c, ok := change.(oauth.StoreCode); ok {
-				codes = append(codes, c.Code)
-			}
-		}
-	}
-	return codes
 }
 
 const (
@@ -128,7 +37,7 @@ const (
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{t: t, now: time.Unix(1_800_000_000, 0).UTC(), cookies: map[string]string{}}
+	r := &rig{t: t, now: time.Unix(1_800_000_000, 0).UTC(), cookies: sessiontest.Browser{}}
 	app := &oauth.Client{
 		ID: "app", Name: "The App", AuthMethod: oauth.AuthPrivateKeyJWT, Scope: "openid profile accounts offline_access",
 		GrantTypes:   []string{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken},
@@ -143,14 +52,10 @@ func newRig(t *testing.T) *rig {
 	off.ID, off.Disabled = "off", true
 	odd.ID, odd.Profile = "odd", "unheard-of"
 	machine.ID, machine.GrantTypes = "machine", []string{oauth.GrantClientCredentials}
-	r.store = &memory{
-		clients: map[string]*oauth.Client{
-			"app": app, "native": native, "fapi": &fapi, "off": &off, "odd": &odd, "machine": &machine,
-		},
-		users:    map[string]oauth.User{"u1": {ID: "u1", Username: "anna"}, "u2": {ID: "u2", Username: "ben"}},
-		waiting:  map[oauth.Digest]oauth.Interaction{},
-		sessions: map[oauth.Digest]oauth.Session{}, consents: map[[2]string]oauth.Consent{},
-	}
+	r.store = sessiontest.NewStore(
+		[]*oauth.Client{app, native, &fapi, &off, &odd, &machine},
+		[]oauth.User{{ID: "u1", Username: "anna"}, {ID: "u2", Username: "ben"}},
+	)
 	r.Endpoint = r.endpoint()
 	return r
 }
@@ -205,30 +110,11 @@ func params(changes ...string) url.Values {
 // do sends a request with the browser's cookies, and keeps those of the answer.
 func (r *rig) do(h http.Handler, method, target string, body url.Values) *http.Response {
 	r.t.Helper()
-	var req *http.Request
-	if body != nil {
-		req = httptest.NewRequest(method, target, strings.NewReader(body.Encode()))
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	} else {
-		req = httptest.NewRequest(method, target, nil)
-	}
-	for name, value := range r.cookies {
-		req.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
-	return r.send(h, req)
+	return r.send(h, r.cookies.Request(method, target, body))
 }
 
 func (r *rig) send(h http.Handler, req *http.Request) *http.Response {
-	answer := httptest.NewRecorder()
-	h.ServeHTTP(answer, req.WithContext(web.WithRequest(req.Context(), "request-1", web.DoorMain)))
-	for _, c := range answer.Result().Cookies() {
-		if c.MaxAge < 0 {
-			delete(r.cookies, c.Name)
-		} else {
-			r.cookies[c.Name] = c.Value
-		}
-	}
-	return answer.Result()
+	return r.cookies.Send(h, req).Result()
 }
 
 func (r *rig) get(v url.Values) *http.Response {
@@ -239,40 +125,49 @@ func (r *rig) get(v url.Values) *http.Response {
 // login gives the browser a session, and any parked request that user, as the login page does.
 func (r *rig) login(userID string) oauth.EndUser {
 	r.t.Helper()
-	req := httptest.NewRequest(http.MethodGet, "/", nil)
-	for name, value := range r.cookies {
-		req.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
+	req := r.cookies.Request(http.MethodGet, "/", nil)
 	login, err := r.deps.Sessions.Start(req, oauth.EndUser{ID: userID, AuthTime: r.now, ACR: "pw"})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for _, waiting := range r.store.waiting {
+	for _, waiting := range r.store.Waiting {
 		waiting.User = &login.User
-		login.Changes = append(login.Changes, oauth.StoreInteraction{Interaction: waiting})
+		login.Changes = append(login.Changes, oauth.UpdateInteraction{Interaction: waiting})
 	}
 	if err := r.store.Commit(context.Background(), login.Changes...); err != nil {
 		r.t.Fatal(err)
 	}
-	r.store.commits = nil
+	r.store.Commits = nil
 	r.send(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { login.Write(w) }), req)
 	return login.User
 }
 
 func (r *rig) consent(userID string, scope oauth.Scope) {
-	r.store.consents[[2]string{userID, "app"}] = oauth.Consent{UserID: userID, ClientID: "app", Scope: scope, Resources: []string{accounts}}
+	r.store.Consents[[2]string{userID, "app"}] = oauth.Consent{UserID: userID, ClientID: "app", Scope: scope, Resources: []string{accounts}}
 }
 
 // resumeURL is where the only parked request goes on.
 func (r *rig) resumeURL() string {
 	r.t.Helper()
-	if len(r.store.waiting) != 1 {
-		r.t.Fatalf("%d requests are waiting, want 1", len(r.store.waiting))
+	if len(r.store.Waiting) != 1 {
+		r.t.Fatalf("%d requests are waiting, want 1", len(r.store.Waiting))
 	}
-	for digest := range r.store.waiting {
+	for digest := range r.store.Waiting {
 		return session.PageURL("/authorize/resume", digest)
 	}
 	return ""
+}
+
+// codes are those committed.
+func (r *rig) codes() (codes []oauth.AuthorizationCode) {
+	for _, changes := range r.store.Commits {
+		for _, change := range changes {
+			if c, ok := change.(oauth.StoreCode); ok {
+				codes = append(codes, c.Code)
+			}
+		}
+	}
+	return codes
 }
 
 // answerOf returns the parameters that a redirect carries, after checking that it goes to uri and has

@@ -15,8 +15,8 @@ const (
 	maxState     = 4096
 	maxNonce     = 1024
 	maxHint      = 256
-	maxACRValues = 1024
 	maxResources = 16
+	maxPrompt    = 64
 	// maxMaxAge is the largest max_age that is told apart from a larger one, in seconds: 31 years.
 	maxMaxAge = 1_000_000_000
 )
@@ -56,7 +56,6 @@ func (e *Endpoint) validate(d *destination, p oauth.Params) (oauth.Authorization
 	req := oauth.AuthorizationRequest{
 		ClientID: d.client.ID, RedirectURI: d.redirectURI, ResponseMode: d.mode, State: d.state,
 		ResponseType: p.Get("response_type"), Nonce: p.Get("nonce"), LoginHint: p.Get("login_hint"),
-		ACRValues: strings.Fields(p.Get("acr_values")), UILocales: strings.Fields(p.Get("ui_locales")),
 	}
 	for _, rule := range []func(*destination, oauth.Params, *oauth.AuthorizationRequest) *oauth.Error{
 		checkUnsupported, checkClient, checkLengths, checkPKCE, e.checkScope, e.checkResources, checkPrompt, checkMaxAge,
@@ -103,8 +102,6 @@ func checkLengths(_ *destination, p oauth.Params, req *oauth.AuthorizationReques
 		return oauth.Errorf(oauth.InvalidRequest, "nonce is too long")
 	case len(req.LoginHint) > maxHint:
 		return oauth.Errorf(oauth.InvalidRequest, "login_hint is too long")
-	case len(p.Get("acr_values")) > maxACRValues, len(p.Get("ui_locales")) > maxACRValues:
-		return oauth.Errorf(oauth.InvalidRequest, "acr_values or ui_locales is too long")
 	}
 	return nil
 }
@@ -162,10 +159,15 @@ func (e *Endpoint) checkResources(d *destination, p oauth.Params, req *oauth.Aut
 			return oauth.Errorf(oauth.InvalidTarget, "too many resources")
 		}
 	}
+	// What the user is shown is what is granted, also where the request leaves it to the default.
+	req.Resources = audiences(*req, d.client)
 	return nil
 }
 
 func checkPrompt(_ *destination, p oauth.Params, req *oauth.AuthorizationRequest) *oauth.Error {
+	if len(p.Get("prompt")) > maxPrompt {
+		return oauth.Errorf(oauth.InvalidRequest, "prompt is too long")
+	}
 	req.Prompt = strings.Fields(p.Get("prompt"))
 	for _, value := range req.Prompt {
 		if !slices.Contains(PromptValues(), value) {

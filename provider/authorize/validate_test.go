@@ -40,13 +40,13 @@ func TestErrorsThatAreSentToTheClient(t *testing.T) {
 		{"request_uri", []string{"request_uri", "https://app.example/r"}, oauth.RequestURINotSupported},
 		{"registration", []string{"registration", "{}"}, oauth.RegistrationUnsupported},
 		{"unknown prompt", []string{"prompt", "create"}, oauth.InvalidRequest},
+		{"long prompt", []string{"prompt", strings.Repeat("login ", 12)}, oauth.InvalidRequest},
 		{"none with login", []string{"prompt", "none login"}, oauth.InvalidRequest},
 		{"max_age text", []string{"max_age", "soon"}, oauth.InvalidRequest},
 		{"max_age negative", []string{"max_age", "-1"}, oauth.InvalidRequest},
 		{"max_age fraction", []string{"max_age", "1.5"}, oauth.InvalidRequest},
 		{"long nonce", []string{"nonce", strings.Repeat("n", 1025)}, oauth.InvalidRequest},
 		{"long login_hint", []string{"login_hint", strings.Repeat("h", 257)}, oauth.InvalidRequest},
-		{"long acr_values", []string{"acr_values", strings.Repeat("a", 1025)}, oauth.InvalidRequest},
 		{"PAR is required", []string{"client_id", "fapi"}, oauth.InvalidRequest},
 		{"not the code grant's client", []string{"client_id", "machine"}, oauth.UnauthorizedClient},
 		{"nobody logged in", []string{"prompt", "none"}, oauth.LoginRequired},
@@ -57,13 +57,22 @@ func TestErrorsThatAreSentToTheClient(t *testing.T) {
 			if answer.Get("error") != string(test.want) || answer.Get("state") != "s&1" || answer.Has("code") {
 				t.Errorf("answer %v, want %s", answer, test.want)
 			}
-			if len(r.store.commits) != 0 {
-				t.Errorf("state changed: %v", r.store.commits)
+			if len(r.store.Commits) != 0 {
+				t.Errorf("state changed: %v", r.store.Commits)
 			}
-			if len(r.store.spooled) != 1 || r.store.spooled[0].Event != "code.refused" || r.store.spooled[0].RequestID != "request-1" {
-				t.Errorf("audit: %v", r.store.spooled)
+			if len(r.store.Spooled) != 0 {
+				t.Errorf("a stranger wrote to the audit log: %v", r.store.Spooled)
 			}
 		})
+	}
+}
+
+func TestRefusalsOfALoggedInUserAreRecorded(t *testing.T) {
+	r := newRig(t)
+	r.login("u1")
+	r.answerOf(r.get(params("scope", "openid payments")), callback)
+	if len(r.store.Spooled) != 1 || r.store.Spooled[0].Event != "code.refused" || r.store.Spooled[0].RequestID != "request-1" || r.store.Spooled[0].Subject != "u1" {
+		t.Errorf("audit: %v", r.store.Spooled)
 	}
 }
 
@@ -88,7 +97,7 @@ func TestValidatedRequest(t *testing.T) {
 	want := oauth.AuthorizationRequest{
 		ClientID: "app", RedirectURI: callback, ResponseType: "code", ResponseMode: "fragment", Scope: oauth.Scope{"openid", "accounts"},
 		State: "s&1", Nonce: "n1", CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", Prompt: []string{"login", "consent"},
-		MaxAge: &age, ACRValues: []string{"a", "b"}, LoginHint: "anna", UILocales: []string{"de", "en"}, Resources: []string{accounts},
+		MaxAge: &age, LoginHint: "anna", Resources: []string{accounts},
 	}
 	if diff := cmp.Diff(want, r.asked[0].Request); diff != "" {
 		t.Error(diff)
@@ -97,7 +106,7 @@ func TestValidatedRequest(t *testing.T) {
 
 func TestOfflineAccessNeedsTheRefreshGrant(t *testing.T) {
 	r := newRig(t)
-	r.store.clients["app"].GrantTypes = []string{oauth.GrantAuthorizationCode}
+	r.store.Clients["app"].GrantTypes = []string{oauth.GrantAuthorizationCode}
 	r.get(params("scope", "openid offline_access"))
 	if got := r.asked[0].Request.Scope.String(); got != "openid" {
 		t.Errorf("scope %q", got)

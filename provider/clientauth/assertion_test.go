@@ -278,7 +278,7 @@ func FuzzAssertion(f *testing.F) {
 	f.Fuzz(func(t *testing.T, token string) {
 		r := httptest.NewRequest(http.MethodPost, "/token", nil)
 		params := oauth.NewParams(map[string][]string{"client_assertion": {token}, "client_assertion_type": {AssertionType}})
-		got, err := b.Authenticate(context.Background(), r, params, nil, endpoints)
+		got, err := b.Authenticate(context.Background(), r, params, endpoints)
 		if err == nil {
 			if token != valid {
 				t.Fatalf("accepted %q", token)

@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -17,15 +15,12 @@ import (
 
 func bench(b *testing.B, bank *bank, a attempt) {
 	b.Helper()
-	r := httptest.NewRequest(http.MethodPost, "/token", nil)
-	if a.basic != "" {
-		r.Header.Set("Authorization", a.basic)
-	}
+	r := a.request()
 	params := oauth.NewParams(a.params)
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := bank.Authenticate(ctx, r, params, a.peer, endpoints); err != nil {
+		if _, err := bank.Authenticate(ctx, r, params, endpoints); err != nil {
 			b.Fatal(err)
 		}
 		bank.table.reads = bank.table.reads[:0]

@@ -38,16 +38,20 @@ type Sealer interface {
 	Open(ctx context.Context, sealed, context []byte) ([]byte, error)
 }
 
-// Deps is what authentication needs. Clients, Issuer, Floor and Clock are always required; Anchors,
+// Deps is what authentication needs. Clients, Issuer, Floor, Clock and Peer are always required; Anchors,
 // Fetch and Sealer by the methods that use them.
 type Deps struct {
 	Clients Clients
 	Issuer  string // the issuer identifier, exactly as published
 	Floor   oauth.Profile
 	Clock   oauth.Clock
+	// Peer finds the request's client certificate, see [mtls.Proxies.Peer]; nil when none was presented.
+	Peer    func(*http.Request) (*mtls.Peer, error)
 	Anchors Anchors // tls_client_auth
 	Fetch   Fetcher // private_key_jwt and self_signed_tls_client_auth with jwks_uri
-	Sealer  Sealer  // client_secret_jwt
+	// KeysMaxAge is how old what a jwks_uri answered may be; 0 = it is read again for each request.
+	KeysMaxAge time.Duration
+	Sealer     Sealer // client_secret_jwt
 
 	keys    *clientKeys
 	secrets *secretChecker
@@ -67,10 +71,10 @@ type Authenticator struct {
 // New returns an Authenticator with these methods. It fails when a dependency is missing or two methods
 // have the same name.
 func New(d Deps, makers ...Maker) (*Authenticator, error) {
-	if d.Clients == nil || d.Issuer == "" || d.Floor.Name == "" || d.Clock == nil {
-		return nil, errors.New("clientauth: Clients, Issuer, Floor and Clock are required")
+	if d.Clients == nil || d.Issuer == "" || d.Floor.Name == "" || d.Clock == nil || d.Peer == nil {
+		return nil, errors.New("clientauth: Clients, Issuer, Floor, Clock and Peer are required")
 	}
-	d.keys = &clientKeys{fetch: d.Fetch}
+	d.keys = &clientKeys{fetch: d.Fetch, maxAge: d.KeysMaxAge}
 	d.secrets = newSecretChecker()
 	a := &Authenticator{deps: d, methods: make(map[oauth.AuthMethod]Method, len(makers))}
 	for _, maker := range makers {
@@ -108,11 +112,15 @@ func failed(cause error) *oauth.Error {
 	return oauth.Errorf(oauth.InvalidClient, "client authentication failed").Because(cause)
 }
 
-// Authenticate returns who sent the request. The peer is nil when no certificate was presented; endpoints
-// are the URLs of the endpoint at both doors. Errors are *[oauth.Error]: invalid_client, invalid_request
-// (two methods at once), or temporarily_unavailable when the proof cannot be judged now.
-func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, params oauth.Params, peer *mtls.Peer, endpoints []string) (oauth.ClientAuthentication, error) {
+// Authenticate returns who sent the request, and with which certificate. params are its body; endpoints are
+// the URLs of the endpoint at both doors. Errors are *[oauth.Error]: invalid_client, invalid_request (two
+// methods at once, an unreadable certificate), or temporarily_unavailable when the proof cannot be judged now.
+func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, params oauth.Params, endpoints []string) (oauth.ClientAuthentication, error) {
 	var none oauth.ClientAuthentication
+	peer, err := a.deps.Peer(r)
+	if err != nil {
+		return none, oauth.Errorf(oauth.InvalidRequest, "the client certificate cannot be read").Because(err)
+	}
 	req, err := newRequest(r, params, peer, endpoints, a.deps.Clock())
 	if err != nil {
 		return none, err
@@ -132,6 +140,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, param
 	proof := oauth.ClientAuthentication{Client: client, Profile: profile, Method: method.Name(), Changes: changes}
 	if req.Peer != nil {
 		proof.Certificate = req.Peer.Leaf
+		// A certificate binds tokens whoever issued it; what it says of its holder counts only from an issuer we trust.
+		proof.Trusted = a.deps.Anchors != nil && a.deps.Anchors.Verify(req.Peer.Leaf, req.Peer.Chain, req.Now) == nil
 	}
 	return proof, nil
 }

@@ -162,6 +162,7 @@ func TestWhoIsIt(t *testing.T) {
 		"unknown":                          {params: url.Values{"client_id": {"nobody"}}},
 		"id with a line break":             {params: url.Values{"client_id": {"public\n"}}},
 		"id beyond ASCII":                  {params: url.Values{"client_id": {"publíc"}}},
+		"id of 256 characters":             {params: url.Values{"client_id": {strings.Repeat("x", 256)}}},
 		"id of 60 KiB":                     {params: url.Values{"client_id": {strings.Repeat("x", 60<<10)}}},
 		"confidential client, no proof":    {params: url.Values{"client_id": {"basic"}}},
 		"TLS client without a certificate": {params: url.Values{"client_id": {"tls"}}},
@@ -213,7 +214,7 @@ func TestWeakSecretsCostTheSame(t *testing.T) {
 		for secret, want := range map[string]oauth.Code{weak: oauth.TemporarilyUnavailable, strong + "x": oauth.InvalidClient} {
 			r := httptest.NewRequest(http.MethodPost, "/token", nil)
 			r.Header.Set("Authorization", basic(id, secret))
-			_, err := b.Authenticate(ctx, r, oauth.Params{}, nil, endpoints)
+			_, err := b.Authenticate(ctx, r, oauth.Params{}, endpoints)
 			var fault *oauth.Error
 			if !errors.As(err, &fault) || fault.Code != want {
 				t.Errorf("%s with %q: %v, want %s", id, secret, err, want)
@@ -239,6 +240,21 @@ func TestFailsClosed(t *testing.T) {
 	b.refused(t, attempt{basic: basic("damaged", strong)}, oauth.TemporarilyUnavailable)
 }
 
+// A certificate that cannot be read is refused, not taken for none: the request might pass as unbound.
+func TestUnreadableCertificate(t *testing.T) {
+	broken := errors.New("PRIVATE: a proxy's header")
+	b, good := everyone(t)
+	b.deps.Peer = func(*http.Request) (*mtls.Peer, error) { return nil, broken }
+	for method, a := range good {
+		if fault := b.refused(t, a, oauth.InvalidRequest); !errors.Is(fault.cause, broken) || fault.text != "the client certificate cannot be read" {
+			t.Errorf("%s: %v", method, fault)
+		}
+	}
+	if len(b.table.reads) != 0 {
+		t.Errorf("the store was asked: %v", b.table.reads)
+	}
+}
+
 func TestMethods(t *testing.T) {
 	b, _ := everyone(t)
 	want := []oauth.AuthMethod{oauth.AuthNone, oauth.AuthSecretBasic, oauth.AuthSecretPost, oauth.AuthSecretJWT, oauth.AuthPrivateKeyJWT,
@@ -257,7 +273,7 @@ func TestNewInsistsOnDependencies(t *testing.T) {
 	for name, change := range map[string]func(*Deps){
 		"Clients": func(d *Deps) { d.Clients = nil }, "Issuer": func(d *Deps) { d.Issuer = "" }, "Clock": func(d *Deps) { d.Clock = nil },
 		"Floor": func(d *Deps) { d.Floor = oauth.Profile{} }, "Anchors": func(d *Deps) { d.Anchors = nil },
-		"Fetch": func(d *Deps) { d.Fetch = nil }, "Sealer": func(d *Deps) { d.Sealer = nil },
+		"Fetch": func(d *Deps) { d.Fetch = nil }, "Peer": func(d *Deps) { d.Peer = nil }, "Sealer": func(d *Deps) { d.Sealer = nil },
 	} {
 		d := full
 		change(&d)

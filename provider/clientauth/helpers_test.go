@@ -126,7 +126,7 @@ func newBank(t testing.TB, change func(*Deps), clients ...*oauth.Client) *bank {
 	for _, c := range clients {
 		b.table.clients[c.ID] = c
 	}
-	deps := Deps{Clients: b.table, Issuer: issuer, Floor: oauth.Profiles[oauth.ProfileOpenID], Clock: func() time.Time { return now },
+	deps := Deps{Clients: b.table, Issuer: issuer, Floor: oauth.Profiles[oauth.ProfileOpenID], Clock: func() time.Time { return now }, Peer: presented,
 		Anchors: anchors{x509.NewCertPool()}, Fetch: b.pages, Sealer: sealer{}}
 	if change != nil {
 		change(&deps)
@@ -146,12 +146,26 @@ type attempt struct {
 	peer   *mtls.Peer
 }
 
-func (b *bank) try(a attempt) (oauth.ClientAuthentication, error) {
+// request is the attempt without its parameters, which are parsed already.
+func (a attempt) request() *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/token", nil)
 	if a.basic != "" {
 		r.Header.Set("Authorization", a.basic)
 	}
-	return b.Authenticate(r.Context(), r, oauth.NewParams(a.params), a.peer, endpoints)
+	return r.WithContext(context.WithValue(r.Context(), peerKey{}, a.peer))
+}
+
+type peerKey struct{}
+
+// presented finds an attempt's certificate.
+func presented(r *http.Request) (*mtls.Peer, error) {
+	peer, _ := r.Context().Value(peerKey{}).(*mtls.Peer)
+	return peer, nil
+}
+
+func (b *bank) try(a attempt) (oauth.ClientAuthentication, error) {
+	r := a.request()
+	return b.Authenticate(r.Context(), r, oauth.NewParams(a.params), endpoints)
 }
 
 // refusal is what was answered, and why.

@@ -11,16 +11,14 @@ import (
 	"signet/provider/oauth"
 )
 
-const (
-	jwksAccept = "application/jwk-set+json, application/json"
-	jwksMaxAge = 10 * time.Minute
-)
+const jwksAccept = "application/jwk-set+json, application/json"
 
 // clientKeys finds clients' public keys and keeps parsed sets: parsing costs more than verifying. A set
 // stays only as long as the bytes it came from stay the same.
 type clientKeys struct {
-	fetch Fetcher
-	sets  memo[parsedKeys] // by client_id or URL, both registered
+	fetch  Fetcher
+	maxAge time.Duration
+	sets   memo[parsedKeys] // by client_id or URL, both registered
 }
 
 type parsedKeys struct {
@@ -37,7 +35,7 @@ func (k *clientKeys) of(ctx context.Context, c *oauth.Client) (*jose.KeySet, err
 	if c.JWKSURI == "" {
 		return nil, failed(errors.New("the client has no keys"))
 	}
-	raw, err := k.fetch.Cached(ctx, c.JWKSURI, jwksAccept, jwksMaxAge)
+	raw, err := k.fetch.Cached(ctx, c.JWKSURI, jwksAccept, k.maxAge)
 	if err != nil {
 		return nil, fmt.Errorf("reading the client's jwks_uri: %w", err)
 	}

@@ -3,7 +3,6 @@ package clientauth
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"signet/mtls"
@@ -87,17 +86,8 @@ func (r *Request) clientID() (string, error) {
 	case id == "":
 		id = named
 	}
-	if !validID(id) {
+	if !oauth.ValidClientID(id) { // needs no look into the store
 		return "", failed(errBadID)
 	}
 	return id, nil
-}
-
-// maxID bounds a client_id, in bytes.
-const maxID = 512
-
-// validID says whether the text can be a client_id: VSCHAR only (RFC 6749 appendix A.1). Anything else
-// needs no look into the store.
-func validID(id string) bool {
-	return len(id) <= maxID && strings.IndexFunc(id, func(c rune) bool { return c < ' ' || c > '~' }) < 0
 }

@@ -6,6 +6,7 @@ import (
 
 	"signet/provider/oauth"
 	"signet/provider/session"
+	"signet/provider/web"
 )
 
 // consentView is what the consent page shows: who gets what, where, how long, and what it is bound to.
@@ -43,7 +44,7 @@ func (p *Pages) consent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if waiting.User == nil || current == nil || current.User.SessionID != waiting.User.SessionID {
-		seeOther(w, session.PageURL(p.deps.ResumePath, waiting.Digest)) // it knows what is needed instead
+		web.SeeOther(w, session.PageURL(p.deps.ResumePath, waiting.Digest)) // it knows what is needed instead
 		return
 	}
 	account, err := p.deps.Store.User(r.Context(), waiting.User.ID)

@@ -12,6 +12,7 @@ import (
 	"signet/provider/audit"
 	"signet/provider/oauth"
 	"signet/provider/session"
+	"signet/provider/web"
 )
 
 // Store is what the pages read, and the one write. Reading operations return oauth.ErrNotFound, wrapped,
@@ -43,8 +44,8 @@ type Deps struct {
 	ResumePath string
 
 	Floor oauth.Profile
-	// Scopes and Resources are the words for each scope and resource server. Standard scopes have words of
-	// their own; what has none is shown by its name. Optional.
+	// Scopes and Resources are the words for each scope and resource server; what has none is shown by its
+	// name. Optional.
 	Scopes    map[string]string
 	Resources map[string]string
 	// Lasts says for how long a client with this consent keeps access without asking again.
@@ -98,8 +99,8 @@ func New(deps Deps) (*Pages, error) {
 	if err != nil || issuer.Host == "" {
 		return nil, errors.New("interaction: Issuer must be a URL")
 	}
-	origin := http.NewCrossOriginProtection()
-	if err := origin.AddTrustedOrigin(issuer.Scheme + "://" + issuer.Host); err != nil {
+	origin, err := session.Origin(deps.Issuer)
+	if err != nil {
 		return nil, err
 	}
 	view, err := parseViews()
@@ -123,7 +124,7 @@ func (p *Pages) Interact(w http.ResponseWriter, _ *http.Request, waiting oauth.I
 	if waiting.User != nil {
 		path = p.deps.Prefix + pathConsent
 	}
-	seeOther(w, session.PageURL(path, waiting.Digest))
+	web.SeeOther(w, session.PageURL(path, waiting.Digest))
 }
 
 const (
@@ -144,27 +145,15 @@ func (p *Pages) Handler() http.Handler {
 	return mux
 }
 
-// open finds the waiting request whose ticket the browser holds.
+// open finds the waiting request whose ticket the browser holds, and its client.
 func (p *Pages) open(r *http.Request) (oauth.Interaction, *oauth.Client, error) {
-	gone := oauth.Errorf(oauth.InvalidRequest, "this sign-in has expired or was already completed")
-	ticket, ok := session.TicketFrom(r)
-	if !ok {
-		return oauth.Interaction{}, nil, gone
-	}
-	waiting, err := p.deps.Store.Interaction(r.Context(), ticket.Digest)
-	if errors.Is(err, oauth.ErrNotFound) {
-		return oauth.Interaction{}, nil, gone.Because(err)
-	}
+	waiting, _, err := session.Waiting(r, p.deps.Store, p.deps.Clock)
 	if err != nil {
 		return oauth.Interaction{}, nil, err
 	}
-	if !p.deps.Clock().Before(waiting.ExpiresAt) {
-		return oauth.Interaction{}, nil, gone
-	}
-	waiting.Digest = ticket.Digest
 	client, err := p.deps.Store.Client(r.Context(), waiting.Request.ClientID)
 	if errors.Is(err, oauth.ErrNotFound) {
-		return oauth.Interaction{}, nil, gone.Because(err)
+		return oauth.Interaction{}, nil, session.Gone(err)
 	}
 	return waiting, client, err
 }

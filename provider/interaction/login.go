@@ -87,7 +87,8 @@ func (p *Pages) authenticate(r *http.Request, username string, password oauth.Se
 	return p.deps.Authenticator.Authenticate(r.Context(), username, password)
 }
 
-// finishLogin starts a new session and notes the user in the waiting request, in one commit.
+// finishLogin starts a new session and notes the user in the waiting request, in one commit, unless the
+// request has been answered meanwhile.
 func (p *Pages) finishLogin(w http.ResponseWriter, r *http.Request, waiting oauth.Interaction, user oauth.EndUser) {
 	user.AuthTime = p.deps.Clock().UTC().Truncate(time.Second) // auth_time has whole seconds
 	login, err := p.deps.Sessions.Start(r, user)
@@ -101,14 +102,14 @@ func (p *Pages) finishLogin(w http.ResponseWriter, r *http.Request, waiting oaut
 		Detail: map[string]any{"acr": user.ACR, "amr": user.AMR, "sid": login.User.SessionID},
 	})
 	if err == nil {
-		err = p.deps.Store.Commit(r.Context(), append(login.Changes, oauth.StoreInteraction{Interaction: waiting}, entry)...)
+		err = p.deps.Store.Commit(r.Context(), append(login.Changes, oauth.UpdateInteraction{Interaction: waiting}, entry)...)
 	}
 	if err != nil {
 		p.WriteError(w, r, err)
 		return
 	}
 	login.Write(w)
-	seeOther(w, session.PageURL(p.deps.ResumePath, waiting.Digest))
+	web.SeeOther(w, session.PageURL(p.deps.ResumePath, waiting.Digest))
 }
 
 // recordFailure keeps what was tried, never what was typed: people type passwords into the wrong field. A

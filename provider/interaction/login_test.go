@@ -19,15 +19,15 @@ func TestLogin(t *testing.T) {
 	if want := session.PageURL("/authorize/resume", r.ticket.Digest); res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != want {
 		t.Fatalf("status %d, location %q", res.StatusCode, res.Header.Get("Location"))
 	}
-	if len(r.store.commits) != 1 || len(r.store.sessions) != 1 {
-		t.Fatalf("%d commits, %d sessions", len(r.store.commits), len(r.store.sessions))
+	if len(r.store.Commits) != 1 || len(r.store.Sessions) != 1 {
+		t.Fatalf("%d commits, %d sessions", len(r.store.Commits), len(r.store.Sessions))
 	}
-	user := r.store.waiting[r.ticket.Digest].User
+	user := r.store.Waiting[r.ticket.Digest].User
 	want := &oauth.EndUser{ID: "u1", AuthTime: r.now, ACR: ACRPassword, AMR: []string{"pwd"}, SessionID: user.SessionID}
 	if diff := cmp.Diff(want, user); diff != "" || user.SessionID == "" {
 		t.Error(diff)
 	}
-	last := r.store.commits[0][len(r.store.commits[0])-1].(oauth.RecordAudit).Entry
+	last := r.store.Commits[0][len(r.store.Commits[0])-1].(oauth.RecordAudit).Entry
 	if last.Event != "login.succeeded" || last.Subject != "u1" || last.ClientID != "app" || last.RequestID != "request-1" {
 		t.Errorf("audit: %+v", last)
 	}
@@ -42,10 +42,31 @@ func TestLoginMakesANewSession(t *testing.T) {
 	r := newRig(t)
 	r.tryLogin("anna", "correct horse")
 	before := r.cookies["__Host-signet-session"]
-	first := r.store.waiting[r.ticket.Digest].User.SessionID
+	first := r.store.Waiting[r.ticket.Digest].User.SessionID
 	r.tryLogin("anna", "correct horse")
-	if r.cookies["__Host-signet-session"] == before || r.store.waiting[r.ticket.Digest].User.SessionID == first || len(r.store.sessions) != 1 {
-		t.Errorf("the old session lives on: %d sessions", len(r.store.sessions))
+	if r.cookies["__Host-signet-session"] == before || r.store.Waiting[r.ticket.Digest].User.SessionID == first || len(r.store.Sessions) != 1 {
+		t.Errorf("the old session lives on: %d sessions", len(r.store.Sessions))
+	}
+}
+
+// A login that meets the answer given in another tab neither brings the request back nor starts a session.
+func TestLoginDoesNotReviveAFinishedRequest(t *testing.T) {
+	r := newRig(t)
+	req := r.request(http.MethodPost, "/interaction/login", url.Values{})
+	waiting, client, err := r.open(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.Commit(t.Context(), oauth.FinishInteraction{Digest: waiting.Digest}); err != nil {
+		t.Fatal(err)
+	}
+	answer := newAnswer()
+	r.Pages.tryLogin(answer, req, waiting, client, "anna", "correct horse")
+	if answer.Code != http.StatusBadRequest || !strings.Contains(answer.Body.String(), "already answered") || len(answer.Result().Cookies()) != 0 {
+		t.Errorf("status %d, cookies %v, page %s", answer.Code, answer.Result().Cookies(), answer.Body)
+	}
+	if len(r.store.Waiting) != 0 || len(r.store.Sessions) != 0 || len(r.store.Commits) != 1 {
+		t.Errorf("%d requests, %d sessions, %d commits", len(r.store.Waiting), len(r.store.Sessions), len(r.store.Commits))
 	}
 }
 
@@ -74,14 +95,14 @@ func TestFailedLogins(t *testing.T) {
 			if test.password != "" && strings.Contains(body, test.password) {
 				t.Error("the page has the password")
 			}
-			if len(r.store.commits) != 0 || r.store.waiting[r.ticket.Digest].User != nil {
+			if len(r.store.Commits) != 0 || r.store.Waiting[r.ticket.Digest].User != nil {
 				t.Error("state changed")
 			}
 			if test.subject == "-" {
 				return
 			}
-			if len(r.store.spooled) != 1 || r.store.spooled[0].Event != "login.failed" || r.store.spooled[0].Subject != test.subject {
-				t.Errorf("audit: %+v", r.store.spooled)
+			if len(r.store.Spooled) != 1 || r.store.Spooled[0].Event != "login.failed" || r.store.Spooled[0].Subject != test.subject {
+				t.Errorf("audit: %+v", r.store.Spooled)
 			}
 		})
 	}
@@ -105,13 +126,13 @@ func TestLoginRefusals(t *testing.T) {
 	}{
 		{"no ticket", func(_ *rig, req *http.Request) { req.Header.Del("Cookie") }, "expired or was already completed"},
 		{"expired", func(r *rig, _ *http.Request) { r.now = r.now.Add(15 * time.Minute) }, "expired or was already completed"},
-		{"finished", func(r *rig, _ *http.Request) { clear(r.store.waiting) }, "expired or was already completed"},
-		{"client removed", func(r *rig, _ *http.Request) { clear(r.store.clients) }, "expired or was already completed"},
+		{"finished", func(r *rig, _ *http.Request) { clear(r.store.Waiting) }, "expired or was already completed"},
+		{"client removed", func(r *rig, _ *http.Request) { clear(r.store.Clients) }, "expired or was already completed"},
 		{"another site", func(_ *rig, req *http.Request) { req.Header.Set("Sec-Fetch-Site", "cross-site") }, "another site"},
 		{"another origin", func(_ *rig, req *http.Request) { req.Header.Set("Origin", "https://evil.example") }, "another site"},
 		{"JSON", func(_ *rig, req *http.Request) { req.Header.Set("Content-Type", "application/json") }, "content type"},
 		{"password in the URL", func(_ *rig, req *http.Request) { req.URL.RawQuery += "&password=x" }, "not in the URL"},
-		{"store fault", func(r *rig, _ *http.Request) { r.store.fail = errDisk }, "server_error"},
+		{"store fault", func(r *rig, _ *http.Request) { r.store.Fail(errDisk) }, "server_error"},
 		{"method", func(_ *rig, req *http.Request) { req.Method = http.MethodPut }, "method_not_allowed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -122,7 +143,7 @@ func TestLoginRefusals(t *testing.T) {
 			if res.StatusCode < 400 || !strings.Contains(body, test.want) || !strings.Contains(body, "request-1") || strings.Contains(body, "fire") {
 				t.Errorf("status %d, page %s", res.StatusCode, body)
 			}
-			if len(r.store.sessions) != 0 {
+			if len(r.store.Sessions) != 0 {
 				t.Error("a session was started")
 			}
 		})
@@ -131,9 +152,9 @@ func TestLoginRefusals(t *testing.T) {
 
 func TestLoginHint(t *testing.T) {
 	r := newRig(t)
-	waiting := r.store.waiting[r.ticket.Digest]
+	waiting := r.store.Waiting[r.ticket.Digest]
 	waiting.Request.LoginHint = `"><script>alert(1)</script>`
-	r.store.waiting[r.ticket.Digest] = waiting
+	r.store.Waiting[r.ticket.Digest] = waiting
 	_, body := r.get("/interaction/login")
 	if !strings.Contains(body, `value="&#34;&gt;&lt;script&gt;alert(1)&lt;/script&gt;"`) {
 		t.Error(body)
@@ -149,8 +170,8 @@ func TestThrottledLogin(t *testing.T) {
 	if res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") != "60" || !strings.Contains(body, "try again in 1 minute.") {
 		t.Fatalf("status %d, Retry-After %q, page %s", res.StatusCode, res.Header.Get("Retry-After"), body)
 	}
-	if len(r.store.spooled) != usernameBurst || len(r.store.sessions) != 0 {
-		t.Errorf("%d failures kept, %d sessions", len(r.store.spooled), len(r.store.sessions))
+	if len(r.store.Spooled) != usernameBurst || len(r.store.Sessions) != 0 {
+		t.Errorf("%d failures kept, %d sessions", len(r.store.Spooled), len(r.store.Sessions))
 	}
 	r.now = r.now.Add(time.Minute)
 	if res, _ := r.tryLogin("anna", "correct horse"); res.StatusCode != http.StatusSeeOther {
@@ -162,20 +183,20 @@ func TestThrottledLogin(t *testing.T) {
 func TestUndecidedLoginIsNotCounted(t *testing.T) {
 	r := newRig(t)
 	for range 2 * usernameBurst {
-		r.store.fail = nil
+		r.store.Fail(nil)
 		req := r.request(http.MethodPost, "/interaction/login", url.Values{"username": {"anna"}, "password": {"x"}})
 		waiting, client, err := r.open(req)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.store.fail = errDisk
+		r.store.Fail(errDisk)
 		answer := newAnswer()
 		r.Pages.tryLogin(answer, req, waiting, client, "anna", "x")
 		if answer.Code != http.StatusInternalServerError {
 			t.Fatalf("status %d", answer.Code)
 		}
 	}
-	r.store.fail = nil
+	r.store.Fail(nil)
 	if res, _ := r.tryLogin("anna", "correct horse"); res.StatusCode != http.StatusSeeOther {
 		t.Errorf("status %d", res.StatusCode)
 	}

@@ -90,10 +90,3 @@ func contentPolicy(returns string) string {
 	return "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action " +
 		strings.Join(actions, " ")
 }
-
-// seeOther redirects by GET within the server.
-func seeOther(w http.ResponseWriter, location string) {
-	web.NoStore(w.Header())
-	w.Header().Set("Location", location)
-	w.WriteHeader(http.StatusSeeOther)
-}

@@ -100,7 +100,7 @@ func TestConsentSaysWhatIsAsked(t *testing.T) {
 	r := newRig(t)
 	r.tryLogin("anna", "correct horse")
 	_, body := r.get("/interaction/consent")
-	sid := r.store.waiting[r.ticket.Digest].User.SessionID
+	sid := r.store.Waiting[r.ticket.Digest].User.SessionID
 	for _, want := range []string{
 		"The &lt;b&gt;App&lt;/b&gt; &amp; &#34;Co&#34;", "Anna Example", "Recognise you when you sign in", "See your accounts", ">x-odd<",
 		"Accounts API", "Up to 30 days", "own certificate", "You return to app.example",
@@ -128,7 +128,7 @@ func TestConsentBinding(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, func(d *Deps) { d.Floor = oauth.Profiles[test.floor] })
 			test.client.ID = "app"
-			r.store.clients["app"] = &test.client
+			r.store.Clients["app"] = &test.client
 			r.tryLogin("anna", "correct horse")
 			if _, body := r.get("/interaction/consent"); strings.Contains(body, "consent-bound") != test.want {
 				t.Error(body)
@@ -145,7 +145,7 @@ func TestConsentNeedsTheSessionOfItsUser(t *testing.T) {
 		t.Errorf("before a login: status %d", res.StatusCode)
 	}
 	r.tryLogin("anna", "correct horse")
-	clear(r.store.sessions)
+	clear(r.store.Sessions)
 	if res, _ := r.get("/interaction/consent"); res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != want {
 		t.Errorf("logged out: status %d", res.StatusCode)
 	}

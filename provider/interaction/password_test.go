@@ -66,7 +66,7 @@ func TestHashingPlacesAreBounded(t *testing.T) {
 
 func TestBrokenHashIsAnError(t *testing.T) {
 	r := newRig(t)
-	r.store.users["u1"] = oauth.User{ID: "u1", Username: "anna", PasswordHash: "plain"}
+	r.store.Users["u1"] = oauth.User{ID: "u1", Username: "anna", PasswordHash: "plain"}
 	_, err := r.deps.Authenticator.Authenticate(t.Context(), "anna", "plain")
 	if bad := (*BadCredentials)(nil); err == nil || errors.As(err, &bad) {
 		t.Errorf("got %v", err)

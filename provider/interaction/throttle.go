@@ -49,13 +49,15 @@ type attempt struct {
 // begin counts an attempt before it is judged, so that simultaneous ones cannot slip through. When ok is
 // false nothing is counted, and wait says when to try again.
 func (t *throttle) begin(username, address string) (a attempt, wait time.Duration, ok bool) {
-	a = attempt{t, "u:" + strings.ToLower(strings.TrimSpace(username)), "a:" + address}
+	username = strings.TrimSpace(username)
+	username = username[:min(len(username), maxUsername)] // a bucket's key is kept
+	a = attempt{t, "u:" + strings.ToLower(username), "a:" + address}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	wait = max(
-		t.touch(a.username, usernameLeak).wait(usernameBurst, usernameLeak),
-		t.touch(a.address, addressLeak).wait(addressBurst, addressLeak),
-	)
+	// A throttled address touches no username's bucket: it could push others out of memory.
+	if wait = t.touch(a.address, addressLeak).wait(addressBurst, addressLeak); wait == 0 {
+		wait = t.touch(a.username, usernameLeak).wait(usernameBurst, usernameLeak)
+	}
 	if wait > 0 {
 		return a, wait, false
 	}

@@ -3,6 +3,8 @@ package interaction
 import (
 	"fmt"
 	"net/http/httptest"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -83,5 +85,27 @@ func TestSubscriber(t *testing.T) {
 		if got := subscriber(r.RemoteAddr); got != want {
 			t.Errorf("%s: got %s, want %s", remote, got, want)
 		}
+	}
+}
+
+// TestAThrottledAddressCannotFillTheMemory floods from one address with names that are long and always new.
+func TestAThrottledAddressCannotFillTheMemory(t *testing.T) {
+	th := newThrottle(func() time.Time { return time.Unix(0, 0) })
+	for range usernameBurst {
+		th.begin("victim", "192.0.2.9")
+	}
+	for i := range 10 * addressBurst {
+		th.begin(strconv.Itoa(i)+strings.Repeat("x", 1<<16), "192.0.2.1")
+	}
+	if got, most := th.order.Len(), addressBurst+4; got > most {
+		t.Errorf("%d buckets, want at most %d", got, most)
+	}
+	for key := range th.known {
+		if len(key) > maxUsername+2 {
+			t.Fatalf("a key of %d bytes is kept", len(key))
+		}
+	}
+	if _, _, ok := th.begin("victim", "192.0.2.7"); ok {
+		t.Error("the flood made the victim's failures forgotten")
 	}
 }

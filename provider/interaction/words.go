@@ -12,22 +12,7 @@ func (p *Pages) scopeWords(scope string) string {
 	if words := p.deps.Scopes[scope]; words != "" {
 		return words
 	}
-	switch scope {
-	case oauth.ScopeOpenID:
-		return "Recognise you when you sign in"
-	case oauth.ScopeProfile:
-		return "See your name and profile"
-	case oauth.ScopeEmail:
-		return "See your e-mail address"
-	case oauth.ScopeAddress:
-		return "See your postal address"
-	case oauth.ScopePhone:
-		return "See your phone number"
-	case oauth.ScopeOfflineAccess:
-		return "Keep this access while you are not signed in"
-	default:
-		return scope
-	}
+	return scope
 }
 
 func (p *Pages) resourceWords(resource string) string {

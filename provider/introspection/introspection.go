@@ -7,10 +7,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 
-	"signet/mtls"
 	"signet/provider/oauth"
 	"signet/provider/resource"
 	"signet/provider/web"
@@ -19,13 +19,12 @@ import (
 // Deps are what the endpoint works with. All are required.
 type Deps struct {
 	Authenticate interface {
-		Authenticate(ctx context.Context, r *http.Request, params oauth.Params, peer *mtls.Peer, endpoints []string) (oauth.ClientAuthentication, error)
+		Authenticate(ctx context.Context, r *http.Request, params oauth.Params, endpoints []string) (oauth.ClientAuthentication, error)
 	}
-	Peer      func(*http.Request) (*mtls.Peer, error)
 	Endpoints []string // this endpoint's URLs at both doors: acceptable assertion audiences
 	Tokens    interface {
-		// Read returns an *oauth.Error with invalid_token for a token that is not live.
-		Read(ctx context.Context, token oauth.Secret) (*resource.Token, error)
+		// Active returns an *oauth.Error with invalid_token for a token that is good for nothing.
+		Active(ctx context.Context, token oauth.Secret) (*resource.Token, error)
 	}
 	Store interface {
 		RefreshToken(ctx context.Context, digest oauth.Digest) (oauth.RefreshToken, error)
@@ -34,23 +33,6 @@ type Deps struct {
 	Issuer string
 	Clock  oauth.Clock
 	Log    *slog.Logger
-}
-
-// response is RFC 7662 section 2.2; cnf is RFC 8705 section 3.2.
-type response struct {
-	Active       bool                `json:"active"`
-	Scope        string              `json:"scope,omitempty"`
-	ClientID     string              `json:"client_id,omitempty"`
-	TokenType    string              `json:"token_type,omitempty"`
-	Expiry       int64               `json:"exp,omitempty"`
-	IssuedAt     int64               `json:"iat,omitempty"`
-	Subject      string              `json:"sub,omitempty"`
-	Audience     []string            `json:"aud,omitempty"`
-	Issuer       string              `json:"iss,omitempty"`
-	ID           string              `json:"jti,omitempty"`
-	AuthTime     int64               `json:"auth_time,omitempty"`
-	ACR          string              `json:"acr,omitempty"`
-	Confirmation *oauth.Confirmation `json:"cnf,omitempty"`
 }
 
 // New returns the endpoint.
@@ -68,70 +50,60 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	web.WriteJSON(w, http.StatusOK, answer)
 }
 
-func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) (response, error) {
+func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
 	ctx := r.Context()
 	params, fault := web.ParseForm(w, r)
 	if fault != nil {
-		return response{}, fault
+		return nil, fault
 	}
-	peer, err := e.Peer(r)
+	caller, err := e.Authenticate.Authenticate(ctx, r, params, e.Endpoints)
 	if err != nil {
-		return response{}, oauth.Errorf(oauth.InvalidRequest, "the client certificate cannot be read").Because(err)
-	}
-	caller, err := e.Authenticate.Authenticate(ctx, r, params, peer, e.Endpoints)
-	if err != nil {
-		return response{}, err
+		return nil, err
 	}
 	if caller.Client.Public() {
-		return response{}, oauth.Errorf(oauth.InvalidClient, "introspection needs client authentication (RFC 7662 section 2.1)")
+		return nil, oauth.Errorf(oauth.InvalidClient, "introspection needs client authentication (RFC 7662 section 2.1)")
 	}
 	token := params.Secret("token")
 	if token == "" {
-		return response{}, oauth.Errorf(oauth.InvalidRequest, "token is missing")
+		return nil, oauth.Errorf(oauth.InvalidRequest, "token is missing")
 	}
 	answer, err := e.describe(ctx, caller.Client, token, params.Get("token_type_hint"))
 	if err != nil {
-		return response{}, err
+		return nil, err
 	}
 	return answer, e.Store.Commit(ctx, caller.Changes...)
 }
 
 // describe looks among access tokens and refresh tokens, the hinted kind first (RFC 7662 section 2.1).
-func (e *endpoint) describe(ctx context.Context, client *oauth.Client, token oauth.Secret, hint string) (response, error) {
-	kinds := []func(context.Context, *oauth.Client, oauth.Secret) (response, error){e.access, e.refresh}
+func (e *endpoint) describe(ctx context.Context, client *oauth.Client, token oauth.Secret, hint string) (map[string]any, error) {
+	kinds := []func(context.Context, *oauth.Client, oauth.Secret) (map[string]any, error){e.access, e.refresh}
 	if hint == "refresh_token" {
 		slices.Reverse(kinds)
 	}
 	for _, kind := range kinds {
-		if answer, err := kind(ctx, client, token); err != nil || answer.Active {
+		if answer, err := kind(ctx, client, token); err != nil || answer != nil {
 			return answer, err
 		}
 	}
-	return response{}, nil
+	return map[string]any{"active": false}, nil
 }
 
-func (e *endpoint) access(ctx context.Context, client *oauth.Client, token oauth.Secret) (response, error) {
-	t, err := e.Tokens.Read(ctx, token)
+// access says all that the token says (RFC 7662 section 2.2): for a token by reference, this is where its
+// resource server learns what policy has put into it. It answers nil for one that the client may not know.
+func (e *endpoint) access(ctx context.Context, client *oauth.Client, token oauth.Secret) (map[string]any, error) {
+	t, err := e.Tokens.Active(ctx, token)
 	var fault *oauth.Error
 	if errors.As(err, &fault) && fault.Code == oauth.InvalidToken {
-		return response{}, nil
+		return nil, nil
 	}
 	if err != nil {
-		return response{}, err
+		return nil, err
 	}
 	if t.ClientID != client.ID && !mayRead(client, t.Audience) {
-		return response{}, nil
+		return nil, nil
 	}
-	answer := response{
-		Active: true, Scope: t.Scope.String(), ClientID: t.ClientID, TokenType: "Bearer", Expiry: t.Expiry.Unix(), IssuedAt: t.IssuedAt.Unix(),
-		Subject: t.Subject, Audience: t.Audience, Issuer: t.Issuer, ID: t.JTI, ACR: t.ACR,
-	}
-	if !t.AuthTime.IsZero() {
-		answer.AuthTime = t.AuthTime.Unix()
-	}
-	if !t.Confirmation.IsZero() {
-		answer.Confirmation = &t.Confirmation
-	}
+	answer := maps.Clone(t.Claims)
+	answer["active"], answer["token_type"] = true, "Bearer"
 	return answer, nil
 }
 
@@ -140,24 +112,26 @@ func mayRead(client *oauth.Client, audience []string) bool {
 	return slices.ContainsFunc(audience, func(id string) bool { return slices.Contains(client.Introspects, id) })
 }
 
-// refresh describes a refresh token to the client that it was issued to, and to nobody else.
-func (e *endpoint) refresh(ctx context.Context, client *oauth.Client, token oauth.Secret) (response, error) {
+// refresh describes a refresh token to the client that it was issued to, and to nobody else: they get nil.
+func (e *endpoint) refresh(ctx context.Context, client *oauth.Client, token oauth.Secret) (map[string]any, error) {
 	t, err := e.Store.RefreshToken(ctx, token.Digest())
 	if errors.Is(err, oauth.ErrNotFound) {
-		return response{}, nil
+		return nil, nil
 	}
 	if err != nil {
-		return response{}, err
+		return nil, err
 	}
 	if t.ClientID != client.ID || t.Revoked || !t.RotatedAt.IsZero() || !e.Clock().Before(t.ExpiresAt) {
-		return response{}, nil
+		return nil, nil
 	}
-	answer := response{
-		Active: true, Scope: t.Scope.String(), ClientID: t.ClientID, Expiry: t.ExpiresAt.Unix(), IssuedAt: t.IssuedAt.Unix(),
-		Subject: t.User.ID, Issuer: e.Issuer,
+	answer := map[string]any{
+		"active": true, "client_id": t.ClientID, "exp": t.ExpiresAt.Unix(), "iat": t.IssuedAt.Unix(), "sub": t.User.ID, "iss": e.Issuer,
+	}
+	if len(t.Scope) > 0 { // an empty scope has no form on the wire (RFC 6749 section 3.3)
+		answer["scope"] = t.Scope.String()
 	}
 	if !t.Confirmation.IsZero() {
-		answer.Confirmation = &t.Confirmation
+		answer["cnf"] = t.Confirmation
 	}
 	return answer, nil
 }

@@ -14,6 +14,8 @@ type TokenStore interface {
 	OpaqueToken(ctx context.Context, digest oauth.Digest) (oauth.OpaqueToken, error)
 	// Revoked says whether the token itself, or the grant it comes from ("" = none), has been revoked.
 	Revoked(ctx context.Context, jti, grantID string) (bool, error)
+	Client(ctx context.Context, id string) (*oauth.Client, error)
+	User(ctx context.Context, id string) (oauth.User, error)
 }
 
 // Reader reads the provider's own access tokens back, JWT and opaque alike, revocation included.
@@ -34,8 +36,9 @@ func NewReader(issuer string, keys resource.KeySource, store TokenStore, clock o
 	return &Reader{verifier, store}, nil
 }
 
-// Read returns what a live access token says, whoever presents it: for introspection and revocation. The
-// error is an *oauth.Error, invalid_token when the token is not live.
+// Read returns what an access token says that has neither expired nor been revoked, whoever presents it and
+// whatever has become of its client and user: for revocation. The error is an *oauth.Error, invalid_token when
+// there is no such token.
 func (r *Reader) Read(ctx context.Context, token oauth.Secret) (*resource.Token, error) {
 	t, err := r.verifier.Read(ctx, token.Reveal())
 	if err != nil {
@@ -44,13 +47,47 @@ func (r *Reader) Read(ctx context.Context, token oauth.Secret) (*resource.Token,
 	return t, r.live(ctx, t)
 }
 
-// Verify is Read for a token that its sender wants to use: what it is bound to must have been proved.
+// Active is Read for a token that is still good for something: its client is enabled, and its user's account
+// accepts the login. It is what introspection reports.
+func (r *Reader) Active(ctx context.Context, token oauth.Secret) (*resource.Token, error) {
+	t, err := r.Read(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	return t, r.usable(ctx, t)
+}
+
+// Verify is Active for a token that its sender wants to use: what it is bound to must have been proved.
 func (r *Reader) Verify(ctx context.Context, token oauth.Secret, sender oauth.Confirmation) (*resource.Token, error) {
 	t, err := r.verifier.Verify(ctx, token.Reveal(), sender)
 	if err != nil {
 		return nil, err
 	}
-	return t, r.live(ctx, t)
+	if err := r.live(ctx, t); err != nil {
+		return nil, err
+	}
+	return t, r.usable(ctx, t)
+}
+
+func (r *Reader) usable(ctx context.Context, t *resource.Token) error {
+	client, err := r.store.Client(ctx, t.ClientID)
+	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
+		return err
+	}
+	if err != nil || client.Disabled {
+		return oauth.Errorf(oauth.InvalidToken, "the token's client is not usable")
+	}
+	if GrantOf(t.JTI) == "" {
+		return nil // no user stands behind it
+	}
+	user, err := r.store.User(ctx, t.Subject)
+	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
+		return err
+	}
+	if err != nil || !user.Accepts(t.AuthTime) {
+		return oauth.Errorf(oauth.InvalidToken, "the user's account is not usable")
+	}
+	return nil
 }
 
 func (r *Reader) live(ctx context.Context, t *resource.Token) error {

@@ -26,12 +26,6 @@ type Claims struct {
 	Raw map[string]json.RawMessage
 }
 
-// Text returns a claim that is a string; "" when it is absent or of another type.
-func (c *Claims) Text(name string) string {
-	s, _ := unquote(c.Raw[name])
-	return s
-}
-
 // ParseClaims reads a claims set strictly: an object, no member twice, registered claims of the right type,
 // times finite and between 1970 and 9999. The error wraps [ErrMalformed] and names the claim.
 func ParseClaims(payload []byte) (Claims, error) {

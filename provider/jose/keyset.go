@@ -2,9 +2,7 @@ package jose
 
 import (
 	"crypto"
-	"crypto/x509"
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -13,7 +11,6 @@ type KeySet struct {
 	keys        []publicKey
 	byKid       map[string][]int // positions in keys
 	thumbprints map[string]bool
-	leaves      []*x509.Certificate
 }
 
 // publicKey is a key in the form that jwx's verifiers take without converting it.
@@ -26,18 +23,8 @@ type publicKey struct {
 // Has says whether a key of the set has this kid.
 func (s *KeySet) Has(kid string) bool { return len(s.byKid[kid]) > 0 }
 
-// Kids returns the key ids of the set, sorted.
-func (s *KeySet) Kids() []string { return slices.Sorted(maps.Keys(s.byKid)) }
-
-// Thumbprints returns the x5t#S256 (RFC 8705 section 3.1) of the leaf certificates in x5c members: those with
-// which a self_signed_tls_client_auth client may come (RFC 8705 section 2.2.2).
-func (s *KeySet) Thumbprints() map[string]bool { return maps.Clone(s.thumbprints) }
-
 // HasThumbprint says whether a leaf certificate of the set has this x5t#S256.
 func (s *KeySet) HasThumbprint(x5t string) bool { return s.thumbprints[x5t] }
-
-// Certificates returns the leaf certificates in x5c members.
-func (s *KeySet) Certificates() []*x509.Certificate { return slices.Clone(s.leaves) }
 
 // choose finds the one key that can have made a signature with this header. Trying several would let a
 // sender make every request cost as many signature checks as the set has keys.

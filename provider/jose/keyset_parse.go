@@ -83,7 +83,6 @@ func (s *KeySet) add(raw json.RawMessage) error {
 		return err
 	}
 	if leaf != nil {
-		s.leaves = append(s.leaves, leaf)
 		s.thumbprints[thumbprintOf(leaf)] = true
 	}
 	if key.kid != "" {

@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 
 	"signet/provider/jose"
 )
@@ -74,13 +73,10 @@ func TestParseKeySet(t *testing.T) {
 			t.Errorf("no %s", key.Alg())
 		}
 	}
-	if got.Has("") || got.Has("unknown") || len(got.Kids()) != 3 {
-		t.Errorf("kids %v", got.Kids())
+	if got.Has("") || got.Has("unknown") {
+		t.Error("a key that is not in the set")
 	}
-	if diff := cmp.Diff(map[string]bool{thumbprint: true}, got.Thumbprints()); diff != "" {
-		t.Error(diff)
-	}
-	if !got.HasThumbprint(thumbprint) || got.HasThumbprint("") || len(got.Certificates()) != 1 {
+	if !got.HasThumbprint(thumbprint) || got.HasThumbprint("") {
 		t.Error("certificates")
 	}
 }
@@ -197,11 +193,11 @@ func FuzzKeySet(f *testing.F) {
 	f.Add([]byte(`{"keys":[{"kty":"oct","k":"AA"}]}`))
 	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-521","x":"","y":""}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		got, err := jose.ParseKeySet(raw)
+		_, err := jose.ParseKeySet(raw)
 		if err != nil && !errors.Is(err, jose.ErrMalformed) {
 			t.Errorf("another error: %v", err)
 		}
-		if err == nil && strings.Contains(string(raw), `"d":`) && len(got.Kids()) > 0 && strings.Count(string(raw), "{") == 2 {
+		if err == nil && strings.Contains(string(raw), `"d":`) && strings.Count(string(raw), "{") == 2 {
 			t.Errorf("a private key was accepted: %s", raw)
 		}
 	})

@@ -15,9 +15,7 @@ type AuthorizationRequest struct {
 	CodeChallenge string   `json:"code_challenge,omitempty"` // RFC 7636, always S256
 	Prompt        []string `json:"prompt,omitempty"`
 	MaxAge        *int     `json:"max_age,omitempty"` // seconds
-	ACRValues     []string `json:"acr_values,omitempty"`
 	LoginHint     string   `json:"login_hint,omitempty"`
-	UILocales     []string `json:"ui_locales,omitempty"`
 	Resources     []string `json:"resource,omitempty"` // RFC 8707
 }
 

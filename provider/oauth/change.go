@@ -79,6 +79,10 @@ type RevokeAccessToken struct {
 // StoreInteraction keeps or replaces a waiting authorization request.
 type StoreInteraction struct{ Interaction Interaction }
 
+// UpdateInteraction replaces a waiting authorization request. Conditional: conflicts when it is gone, so that
+// a finished request never waits again.
+type UpdateInteraction struct{ Interaction Interaction }
+
 // FinishInteraction removes a waiting authorization request. Conditional: conflicts when it is gone.
 type FinishInteraction struct{ Digest Digest }
 
@@ -90,6 +94,9 @@ type EndSession struct{ Digest Digest }
 
 // RememberConsent adds to what a user has agreed to.
 type RememberConsent struct{ Consent Consent }
+
+// ForgetConsent removes all that a user has agreed to let a client have: the next request asks again.
+type ForgetConsent struct{ UserID, ClientID string }
 
 // StoreClient adds or replaces a client. With New set it is conditional: conflicts when the id is taken.
 type StoreClient struct {
@@ -134,10 +141,12 @@ func (UseRefresh) isChange()        {}
 func (StoreOpaque) isChange()       {}
 func (RevokeAccessToken) isChange() {}
 func (StoreInteraction) isChange()  {}
+func (UpdateInteraction) isChange() {}
 func (FinishInteraction) isChange() {}
 func (StoreSession) isChange()      {}
 func (EndSession) isChange()        {}
 func (RememberConsent) isChange()   {}
+func (ForgetConsent) isChange()     {}
 func (StoreClient) isChange()       {}
 func (StoreUser) isChange()         {}
 func (RecordAudit) isChange()       {}
@@ -151,7 +160,7 @@ func (c *Conflict) ConflictError() *Error {
 		return Errorf(InvalidGrant, "the authorization code was used before or is revoked").Because(c)
 	case ReplaceRefresh, UseRefresh, StoreRefresh:
 		return Errorf(InvalidGrant, "the refresh token was used before or is revoked").Because(c)
-	case FinishInteraction:
+	case UpdateInteraction, FinishInteraction:
 		return Errorf(InvalidRequest, "this login was already completed").Because(c)
 	default:
 		return Errorf(InvalidRequest, "already done").Because(c)

@@ -3,6 +3,7 @@ package oauth
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -11,17 +12,24 @@ type AuthMethod string
 
 // The client authentication methods that Signet has.
 const (
-	AuthNone               AuthMethod = "none"
-	AuthSecretBasic        AuthMethod = "client_secret_basic"
-	AuthSecretPost         AuthMethod = "client_secret_post"
-	AuthSecretJWT          AuthMethod = "client_secret_jwt"
-	AuthPrivateKeyJWT      AuthMethod = "private_key_jwt"
-	AuthTLS                AuthMethod = "tls_client_auth"
-	AuthSelfSignedTLS      AuthMethod = "self_signed_tls_client_auth"
-	GrantAuthorizationCode            = "authorization_code"
-	GrantClientCredentials            = "client_credentials"
-	GrantRefreshToken                 = "refresh_token"
+	AuthNone          AuthMethod = "none"
+	AuthSecretBasic   AuthMethod = "client_secret_basic"
+	AuthSecretPost    AuthMethod = "client_secret_post"
+	AuthSecretJWT     AuthMethod = "client_secret_jwt"
+	AuthPrivateKeyJWT AuthMethod = "private_key_jwt"
+	AuthTLS           AuthMethod = "tls_client_auth"
+	AuthSelfSignedTLS AuthMethod = "self_signed_tls_client_auth"
 )
+
+// The grant types that Signet has (RFC 7591 section 2).
+const (
+	GrantAuthorizationCode = "authorization_code"
+	GrantClientCredentials = "client_credentials"
+	GrantRefreshToken      = "refresh_token"
+)
+
+// GrantTypes are all of them: what a client can be registered for.
+var GrantTypes = []string{GrantAuthorizationCode, GrantClientCredentials, GrantRefreshToken}
 
 // UsesCertificate says whether the method authenticates by the TLS client certificate.
 func (m AuthMethod) UsesCertificate() bool { return m == AuthTLS || m == AuthSelfSignedTLS }
@@ -71,6 +79,15 @@ type Client struct {
 
 	IDTokenAlg string    `json:"id_token_signed_response_alg,omitempty"` // "" = the server's default
 	CreatedAt  time.Time `json:"created_at"`
+}
+
+// maxClientID bounds a client_id, in bytes; RFC 6749 section 2.2 leaves the size to the server.
+const maxClientID = 255
+
+// ValidClientID says whether the text can be a client_id: 1 to 255 characters of printable ASCII (VSCHAR,
+// RFC 6749 appendix A.1).
+func ValidClientID(id string) bool {
+	return id != "" && len(id) <= maxClientID && !strings.ContainsFunc(id, func(c rune) bool { return c < ' ' || c > '~' })
 }
 
 // Allows says whether the client is registered for the grant type.

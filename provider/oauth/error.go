@@ -20,13 +20,11 @@ const (
 	UnsupportedResponseType Code = "unsupported_response_type" // RFC 6749 section 4.1.2.1
 	ServerError             Code = "server_error"              // RFC 6749 section 4.1.2.1
 	TemporarilyUnavailable  Code = "temporarily_unavailable"   // RFC 6749 section 4.1.2.1
-	UnsupportedTokenType    Code = "unsupported_token_type"    // RFC 7009 section 2.2.1
 	InvalidTarget           Code = "invalid_target"            // RFC 8707 section 2
 	InvalidToken            Code = "invalid_token"             // RFC 6750 section 3.1
 	InsufficientScope       Code = "insufficient_scope"        // RFC 6750 section 3.1
 	LoginRequired           Code = "login_required"            // OpenID Connect Core section 3.1.2.6
 	ConsentRequired         Code = "consent_required"          // OpenID Connect Core section 3.1.2.6
-	InteractionRequired     Code = "interaction_required"      // OpenID Connect Core section 3.1.2.6
 	RequestNotSupported     Code = "request_not_supported"     // OpenID Connect Core section 3.1.2.6
 	RequestURINotSupported  Code = "request_uri_not_supported" // OpenID Connect Core section 3.1.2.6
 	RegistrationUnsupported Code = "registration_not_supported"
@@ -76,6 +74,7 @@ func (e *Error) Unwrap() error { return e.Cause }
 type Refusal struct {
 	Err     *Error
 	Changes []Change
+	Detail  map[string]any // more for the audit entry; no secrets
 }
 
 // Error implements error.

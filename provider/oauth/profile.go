@@ -31,8 +31,6 @@ type Profile struct {
 	RequirePAR bool
 	// MaxCodeLifetime bounds an authorization code's life.
 	MaxCodeLifetime time.Duration
-	// MinRSABits is the smallest RSA key of a client.
-	MinRSABits int
 }
 
 // Profiles is the table. Each value cites the clause that asks for it.
@@ -44,7 +42,6 @@ var Profiles = map[ProfileName]Profile{
 
 		RotateRefreshTokens: true,             // RFC 9700 section 2.2.2
 		MaxCodeLifetime:     10 * time.Minute, // RFC 6749 section 4.1.2
-		MinRSABits:          2048,             // RFC 7518 section 3.3
 	},
 	ProfileFAPI2Security: {
 		Name:        ProfileFAPI2Security,
@@ -56,7 +53,6 @@ var Profiles = map[ProfileName]Profile{
 		RotateRefreshTokens:         false,            // FAPI 2.0 section 5.3.2.1
 		RequirePAR:                  true,             // FAPI 2.0 section 5.3.2.2
 		MaxCodeLifetime:             60 * time.Second, // FAPI 2.0 section 5.3.2.2
-		MinRSABits:                  2048,             // FAPI 2.0 section 5.4.1
 	},
 }
 
@@ -70,7 +66,6 @@ func (p Profile) Tighten(q Profile) Profile {
 	t.RotateRefreshTokens = p.RotateRefreshTokens && q.RotateRefreshTokens
 	t.RequirePAR = p.RequirePAR || q.RequirePAR
 	t.MaxCodeLifetime = min(p.MaxCodeLifetime, q.MaxCodeLifetime)
-	t.MinRSABits = max(p.MinRSABits, q.MinRSABits)
 	if p.Name == ProfileOpenID {
 		t.Name = q.Name
 	}

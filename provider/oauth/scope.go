@@ -15,6 +15,10 @@ const (
 	ScopeOfflineAccess = "offline_access"
 )
 
+// StandardScopes are all of them. They exist without being configured, and are about the user, not about a
+// resource server.
+var StandardScopes = Scope{ScopeOpenID, ScopeProfile, ScopeEmail, ScopeAddress, ScopePhone, ScopeOfflineAccess}
+
 // Scope is an ordered set of scope tokens (RFC 6749 section 3.3).
 type Scope []string
 

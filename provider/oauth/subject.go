@@ -37,6 +37,14 @@ type User struct {
 	Disabled     bool           `json:"disabled,omitempty"`
 	Claims       map[string]any `json:"claims,omitempty"` // standard claims, OpenID Connect Core section 5.1
 	CreatedAt    time.Time      `json:"created_at"`
+	// ValidFrom ends every earlier login, and what was granted by it: it is set when the password is replaced
+	// and when the account is disabled.
+	ValidFrom time.Time `json:"valid_from,omitzero"`
+}
+
+// Accepts says whether a login at that time still counts for the account. Tokens know it by the second.
+func (u User) Accepts(authTime time.Time) bool {
+	return !u.Disabled && !authTime.Before(u.ValidFrom.Truncate(time.Second))
 }
 
 // Session is a browser's login. The cookie holds a Secret, the store its Digest.

@@ -13,6 +13,7 @@ type ClientAuthentication struct {
 	Profile     Profile // the floor tightened by the client's own
 	Method      AuthMethod
 	Certificate *x509.Certificate // the presented client certificate, whatever the method; may be nil
+	Trusted     bool              // the certificate's chain ends at a configured anchor now; what it states may be believed
 	Changes     []Change
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"signet/mtls"
+	"signet/provider/binding"
 	"signet/provider/oauth"
 	"signet/provider/web"
 )
@@ -52,8 +53,8 @@ func senderOf(r *http.Request, peer func(*http.Request) (*mtls.Peer, error)) (oa
 	if err != nil {
 		return oauth.Confirmation{}, oauth.Errorf(oauth.InvalidRequest, "the client certificate cannot be read").Because(err)
 	}
-	if p == nil || p.Leaf == nil {
+	if p == nil {
 		return oauth.Confirmation{}, nil
 	}
-	return oauth.Confirmation{X5TS256: mtls.Thumbprint(p.Leaf)}, nil
+	return binding.From(p.Leaf), nil
 }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"slices"
 
-	"signet/mtls"
 	"signet/provider/audit"
 	"signet/provider/oauth"
 	"signet/provider/resource"
@@ -21,9 +20,8 @@ import (
 // Deps are what the endpoint works with. All are required.
 type Deps struct {
 	Authenticate interface {
-		Authenticate(ctx context.Context, r *http.Request, params oauth.Params, peer *mtls.Peer, endpoints []string) (oauth.ClientAuthentication, error)
+		Authenticate(ctx context.Context, r *http.Request, params oauth.Params, endpoints []string) (oauth.ClientAuthentication, error)
 	}
-	Peer      func(*http.Request) (*mtls.Peer, error)
 	Endpoints []string // this endpoint's URLs at both doors: acceptable assertion audiences
 	Tokens    interface {
 		// Read returns an *oauth.Error with invalid_token for a token that is not live.
@@ -59,11 +57,7 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) error {
 	if fault != nil {
 		return fault
 	}
-	peer, err := e.Peer(r)
-	if err != nil {
-		return oauth.Errorf(oauth.InvalidRequest, "the client certificate cannot be read").Because(err)
-	}
-	caller, err := e.Authenticate.Authenticate(ctx, r, params, peer, e.Endpoints)
+	caller, err := e.Authenticate.Authenticate(ctx, r, params, e.Endpoints)
 	if err != nil {
 		return err
 	}

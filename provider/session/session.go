@@ -85,16 +85,6 @@ func (m *Manager) Start(r *http.Request, user oauth.EndUser) (Login, error) {
 // Write gives the browser the session's cookie. It ends with the browser; the server's limit holds besides.
 func (l Login) Write(w http.ResponseWriter) { setCookie(w, cookieName, l.secret.Reveal(), 0) }
 
-// End makes the browser forget its session and returns the change that ends it on the server; nil when
-// the request carries none.
-func (m *Manager) End(w http.ResponseWriter, r *http.Request) []oauth.Change {
-	changes := m.end(r)
-	if changes != nil {
-		dropCookie(w, cookieName)
-	}
-	return changes
-}
-
 func (m *Manager) end(r *http.Request) []oauth.Change {
 	secret, ok := secretFrom(r, cookieName)
 	if !ok {

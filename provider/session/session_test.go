@@ -144,27 +144,6 @@ func TestLoginReplacesTheSessionBefore(t *testing.T) {
 	}
 }
 
-func TestEnd(t *testing.T) {
-	store, now := sessions{}, time.Unix(1_800_000_000, 0)
-	m := newManager(t, store, &now)
-	login, err := m.Start(httptest.NewRequest(http.MethodGet, "/", nil), oauth.EndUser{ID: "u1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	store.apply(login.Changes)
-	answer := httptest.NewRecorder()
-	login.Write(answer)
-	r := next(answer)
-	out := httptest.NewRecorder()
-	store.apply(m.End(out, r))
-	if len(store) != 0 || out.Result().Cookies()[0].MaxAge >= 0 {
-		t.Errorf("%d sessions left, cookie %s", len(store), out.Header().Get("Set-Cookie"))
-	}
-	if changes := m.End(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)); changes != nil {
-		t.Errorf("ending nothing: %v", changes)
-	}
-}
-
 func TestCurrentFailsClosed(t *testing.T) {
 	now := time.Now()
 	r := httptest.NewRequest(http.MethodGet, "/", nil)

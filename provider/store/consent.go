@@ -10,6 +10,7 @@ import (
 const (
 	selectConsent = `SELECT kind, value, at FROM consents WHERE user_id = ? AND client_id = ? ORDER BY kind, value`
 	insertConsent = `INSERT INTO consents (user_id, client_id, kind, value, at) VALUES (?, ?, ?, ?, ?)`
+	forgetConsent = `DELETE FROM consents WHERE user_id = ? AND client_id = ?`
 	renewConsent  = `UPDATE consents SET at = ? WHERE user_id = ? AND client_id = ? AND kind = 'consent' AND at < ?`
 )
 

@@ -10,6 +10,7 @@ import (
 const (
 	selectInteraction = `SELECT data FROM interactions WHERE digest = ? AND expires_at > ?`
 	deleteInteraction = `DELETE FROM interactions WHERE digest = ?`
+	updateInteraction = `UPDATE interactions SET expires_at = ?, data = ? WHERE digest = ?`
 	insertInteraction = `INSERT INTO interactions (digest, expires_at, data) VALUES (?, ?, ?)`
 )
 
@@ -31,6 +32,15 @@ func (p *plan) storeInteraction(c oauth.StoreInteraction) error {
 	digest := c.Interaction.Digest[:]
 	p.do(c, anything, deleteInteraction, digest)
 	p.do(c, anything, insertInteraction, digest, micros(c.Interaction.ExpiresAt), data)
+	return nil
+}
+
+func (p *plan) updateInteraction(c oauth.UpdateInteraction) error {
+	data, err := encode(c.Interaction)
+	if err != nil {
+		return err
+	}
+	p.do(c, rowChanged, updateInteraction, micros(c.Interaction.ExpiresAt), data, c.Interaction.Digest[:])
 	return nil
 }
 

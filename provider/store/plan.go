@@ -79,12 +79,16 @@ func (p *plan) add(change oauth.Change) error {
 		p.revokeAccessToken(c)
 	case oauth.StoreInteraction:
 		return p.storeInteraction(c)
+	case oauth.UpdateInteraction:
+		return p.updateInteraction(c)
 	case oauth.FinishInteraction:
 		p.finishInteraction(c)
 	case oauth.StoreSession:
 		return p.storeSession(c)
 	case oauth.EndSession:
 		p.endSession(c)
+	case oauth.ForgetConsent:
+		p.do(c, anything, forgetConsent, c.UserID, c.ClientID)
 	case oauth.RememberConsent:
 		p.rememberConsent(c)
 	case oauth.StoreClient:

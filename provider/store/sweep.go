@@ -18,18 +18,17 @@ const sweepChunk = 50
 
 // expiring lists the tables whose rows end at expires_at.
 var expiring = []struct {
-	name   string
 	find   string
 	remove string
 	margin time.Duration
 }{
-	{"codes", findExpired("codes"), removeExpired("codes"), codeMargin},
-	{"refresh_tokens", findExpired("refresh_tokens"), removeExpired("refresh_tokens"), sweepMargin},
-	{"opaque_tokens", findExpired("opaque_tokens"), removeExpired("opaque_tokens"), sweepMargin},
-	{"revoked_tokens", findExpired("revoked_tokens"), removeExpired("revoked_tokens"), sweepMargin},
-	{"grants", findExpired("grants"), removeExpired("grants"), sweepMargin},
-	{"sessions", findExpired("sessions"), removeExpired("sessions"), sweepMargin},
-	{"interactions", findExpired("interactions"), removeExpired("interactions"), sweepMargin},
+	{findExpired("codes"), removeExpired("codes"), codeMargin},
+	{findExpired("refresh_tokens"), removeExpired("refresh_tokens"), sweepMargin},
+	{findExpired("opaque_tokens"), removeExpired("opaque_tokens"), sweepMargin},
+	{findExpired("revoked_tokens"), removeExpired("revoked_tokens"), sweepMargin},
+	{findExpired("grants"), removeExpired("grants"), sweepMargin},
+	{findExpired("sessions"), removeExpired("sessions"), sweepMargin},
+	{findExpired("interactions"), removeExpired("interactions"), sweepMargin},
 }
 
 func findExpired(table string) string {
@@ -50,6 +49,34 @@ const (
 	removeAssertions = `DELETE FROM assertions WHERE (client_id, jti) > (?, ?) AND (client_id, jti) <= (?, ?)
 		AND expires_at < ?`
 )
+
+const (
+	sweepBatch = 500
+	sweepPause = 20 * time.Millisecond // lets requests go first
+)
+
+// Run removes expired rows every so often until ctx ends, in batches with a pause between them. Failures are
+// logged and tried again.
+func (s *Store) Run(ctx context.Context, every time.Duration) {
+	wait := every
+	for {
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		removed, err := s.Sweep(ctx, sweepBatch)
+		if err != nil && ctx.Err() == nil {
+			s.opt.Log.Error("expired rows not removed", "cause", err)
+		}
+		wait = every
+		if err == nil && removed >= sweepBatch {
+			wait = sweepPause
+		}
+	}
+}
 
 // Sweep removes rows that have expired, at most batch of each kind, and returns how many. It looks for
 // them beside the requests and removes them in small commits between theirs.

@@ -37,22 +37,13 @@ type target struct {
 	lifetime time.Duration
 }
 
-// target resolves the resource indicators of a request within what the grant allows (RFC 8707 section 2.2).
-// Scopes that mean nothing at the audience are left out of the token.
+// target resolves the resource indicators of a request within what the grant allows (RFC 8707 section 2.2) and
+// the client is registered for now: what a registration lost, older grants have lost, too. Scopes that mean
+// nothing at the audience are left out of the token.
 func (c *Catalog) target(req oauth.TokenRequest, a oauth.Authorization) (target, error) {
-	ids := req.Resources
-	allowed := a.Resources
-	if len(allowed) == 0 {
-		allowed = req.Client.Resources
-	}
+	ids, allowed := choose(req.Resources, a.Resources, req.Client.Resources)
 	if len(ids) == 0 {
-		ids = a.Resources
-	}
-	if len(ids) == 0 && len(allowed) > 0 {
-		ids = allowed[:1]
-	}
-	if len(ids) == 0 {
-		return target{}, oauth.Errorf(oauth.InvalidTarget, "this client is registered for no resource server")
+		return target{}, oauth.Errorf(oauth.InvalidTarget, "this client is registered for no resource server that the token could be for")
 	}
 	var t target
 	var meaningful oauth.Scope
@@ -76,14 +67,32 @@ func (c *Catalog) target(req oauth.TokenRequest, a oauth.Authorization) (target,
 	if _, person := a.Subject.(oauth.EndUser); person {
 		meaningful = append(meaningful, userScopes...)
 	}
-	t.scope = a.Scope.Intersect(meaningful)
+	t.scope = a.Scope.Intersect(meaningful).Intersect(req.Client.Scopes())
 	if len(t.scope) == 0 && len(a.Scope) > 0 {
-		return target{}, oauth.Errorf(oauth.InvalidScope, "none of the scopes means anything at the requested resource")
+		return target{}, oauth.Errorf(oauth.InvalidScope, "none of the scopes is registered for this client and means anything at the resource")
 	}
 	return t, nil
 }
 
-// userScopes are about the user, not about a resource server (OpenID Connect Core sections 5.4 and 11).
-var userScopes = oauth.Scope{
-	oauth.ScopeOpenID, oauth.ScopeProfile, oauth.ScopeEmail, oauth.ScopeAddress, oauth.ScopePhone, oauth.ScopeOfflineAccess,
+// choose returns which resources are asked for and which are allowed. What a request does not name is all that
+// was granted, or, where nothing in particular was, the client's first.
+func choose(asked, granted, registered []string) (ids, allowed []string) {
+	if len(granted) == 0 {
+		if len(asked) == 0 && len(registered) > 0 {
+			asked = registered[:1]
+		}
+		return asked, registered
+	}
+	for _, id := range granted {
+		if slices.Contains(registered, id) {
+			allowed = append(allowed, id)
+		}
+	}
+	if len(asked) == 0 {
+		asked = allowed
+	}
+	return asked, allowed
 }
+
+// userScopes are about the user, not about a resource server (OpenID Connect Core sections 5.4 and 11).
+var userScopes = oauth.StandardScopes

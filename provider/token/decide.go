@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"strings"
 
@@ -28,7 +27,15 @@ func (e *Endpoint) decide(ctx context.Context, req oauth.TokenRequest, caller oa
 	first := decision.Denials[0]
 	denial := oauth.Errorf(oauth.Code(first.Error), "refused by policy").Because(deniedBy(decision))
 	denial.Decision = decision.ID
-	return decision, &oauth.Refusal{Err: denial}
+	return decision, &oauth.Refusal{Err: denial, Detail: map[string]any{"policy": decision.Revision, "rules": rulesOf(decision)}}
+}
+
+func rulesOf(d policy.Decision) []string {
+	rules := make([]string, 0, len(d.Denials))
+	for _, denial := range d.Denials {
+		rules = append(rules, denial.Decision+"/"+denial.Rule)
+	}
+	return rules
 }
 
 // deniedBy names the rules for the log; the client learns only the decision's id.
@@ -41,7 +48,7 @@ func deniedBy(d policy.Decision) error {
 }
 
 func policyInput(ctx context.Context, req oauth.TokenRequest, caller oauth.ClientAuthentication, a oauth.Authorization, t target) (policy.Input, error) {
-	certificate, err := policyCertificate(caller.Certificate)
+	certificate, err := policyCertificate(caller)
 	if err != nil {
 		return policy.Input{}, oauth.Errorf(oauth.InvalidRequest, "the client certificate's statements cannot be read").Because(err)
 	}
@@ -62,7 +69,10 @@ func policyInput(ctx context.Context, req oauth.TokenRequest, caller oauth.Clien
 	}, nil
 }
 
-func policyCertificate(cert *x509.Certificate) (*policy.Certificate, error) {
+// policyCertificate tells policy of the certificate. Who its holder is and which PSD2 roles it has is believed only
+// from a trusted issuer: anybody can write such statements into a certificate of their own.
+func policyCertificate(caller oauth.ClientAuthentication) (*policy.Certificate, error) {
+	cert := caller.Certificate
 	if cert == nil {
 		return nil, nil //nolint:nilnil // no certificate is a fact, not an error
 	}
@@ -70,12 +80,20 @@ func policyCertificate(cert *x509.Certificate) (*policy.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	psd2, err := mtls.PSD2Of(cert)
+	issuer, err := mtls.IssuerOf(cert)
 	if err != nil {
 		return nil, err
 	}
 	facts := &policy.Certificate{
-		Subject: subject.String(), Issuer: cert.Issuer.String(), Thumbprint: mtls.Thumbprint(cert), OrganizationID: mtls.OrganizationID(cert),
+		Subject: subject.String(), Issuer: issuer.String(), Thumbprint: mtls.Thumbprint(cert), Trusted: caller.Trusted,
+	}
+	if !caller.Trusted {
+		return facts, nil
+	}
+	facts.OrganizationID = mtls.OrganizationID(cert)
+	psd2, err := mtls.PSD2Of(cert)
+	if err != nil {
+		return nil, err
 	}
 	if psd2 != nil {
 		facts.PSD2 = &policy.PSD2{Roles: psd2.Roles, AuthorityName: psd2.AuthorityName, AuthorityID: psd2.AuthorityID}
@@ -86,7 +104,7 @@ func policyCertificate(cert *x509.Certificate) (*policy.Certificate, error) {
 func policySubject(s oauth.Subject) policy.Subject {
 	user, person := s.(oauth.EndUser)
 	if !person {
-		return policy.Subject{Kind: "client", ID: s.Subject()}
+		return policy.Subject{Kind: policy.SubjectClient, ID: s.Subject()}
 	}
-	return policy.Subject{Kind: "user", ID: user.ID, ACR: user.ACR, AMR: user.AMR, AuthTime: user.AuthTime.Unix()}
+	return policy.Subject{Kind: policy.SubjectUser, ID: user.ID, ACR: user.ACR, AMR: user.AMR, AuthTime: user.AuthTime.Unix()}
 }

@@ -2,13 +2,11 @@ package token
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 
-	"signet/mtls"
 	"signet/policy"
 	"signet/provider/audit"
 	"signet/provider/binding"
@@ -19,7 +17,7 @@ import (
 
 // Authenticator proves who calls.
 type Authenticator interface {
-	Authenticate(ctx context.Context, r *http.Request, params oauth.Params, peer *mtls.Peer, endpoints []string) (oauth.ClientAuthentication, error)
+	Authenticate(ctx context.Context, r *http.Request, params oauth.Params, endpoints []string) (oauth.ClientAuthentication, error)
 }
 
 // Policy is the bank's decision. An error means that it cannot answer; the request is then refused.
@@ -41,7 +39,6 @@ type Auditor interface {
 // Deps are what the endpoint works with. All are required.
 type Deps struct {
 	Authenticate Authenticator
-	Peer         func(*http.Request) (*mtls.Peer, error)
 	Endpoints    []string // this endpoint's URLs at both doors: acceptable assertion audiences
 	Grants       []oauth.GrantHandler
 	Policy       Policy
@@ -111,15 +108,11 @@ func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request) (*response, er
 	if fault != nil {
 		return nil, fault
 	}
-	peer, err := e.Peer(r)
-	if err != nil {
-		return nil, oauth.Errorf(oauth.InvalidRequest, "the client certificate cannot be read").Because(err)
-	}
-	caller, err := e.Authenticate.Authenticate(ctx, r, params, peer, e.Endpoints)
+	caller, err := e.Authenticate.Authenticate(ctx, r, params, e.Endpoints)
 	if err != nil {
 		return nil, err
 	}
-	req, err := e.request(ctx, params, caller, binding.From(peer))
+	req, err := e.request(ctx, params, caller, binding.From(caller.Certificate))
 	if err != nil {
 		return nil, err
 	}
@@ -143,8 +136,8 @@ func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request) (*response, er
 	if err != nil {
 		return nil, err
 	}
-	changes := slices.Concat(caller.Changes, authorization.Changes, issued.changes)
-	if err := e.commit(ctx, req, changes, e.issuedEntry(req, authorization, issued, decision)); err != nil {
+	changes := slices.Concat(authorization.Changes, issued.changes)
+	if err := e.commit(ctx, req, caller, changes, issuedEntry(req, authorization, issued, decision)); err != nil {
 		return nil, err
 	}
 	return issued.response, nil
@@ -177,88 +170,4 @@ func (e *Endpoint) grantFor(req oauth.TokenRequest) (oauth.GrantHandler, error) 
 		return nil, oauth.Errorf(oauth.UnauthorizedClient, "this client is not registered for this grant_type")
 	}
 	return grant, nil
-}
-
-// refuse commits what a refusal implies - a burnt code, a revoked grant, the audit entry of a denial - before
-// the client hears of it.
-func (e *Endpoint) refuse(ctx context.Context, req oauth.TokenRequest, caller oauth.ClientAuthentication, err error) error {
-	var refusal *oauth.Refusal
-	if !errors.As(err, &refusal) {
-		return err
-	}
-	event, grantID := audit.TokenRefused, ""
-	for _, change := range refusal.Changes {
-		if revoked, ok := change.(oauth.RevokeGrant); ok {
-			event, grantID = reuseOf(req.GrantType), revoked.GrantID
-		}
-	}
-	entry, entryErr := e.Record.Entry(event, oauth.AuditEntry{
-		RequestID: req.ID, ClientID: req.Client.ID, GrantID: grantID, DecisionID: refusal.Err.Decision,
-		Detail: map[string]any{"error": string(refusal.Err.Code), "grant_type": req.GrantType},
-	})
-	if entryErr != nil {
-		return entryErr
-	}
-	if err := e.commit(ctx, req, slices.Concat(caller.Changes, refusal.Changes), entry); err != nil {
-		return err
-	}
-	return refusal.Err
-}
-
-// commit applies the request's changes and its audit entry together. When a single-use credential lost a
-// race, that was a reuse, and what the credential had issued is revoked (RFC 6749 section 4.1.2, RFC 9700
-// section 4.14.2).
-func (e *Endpoint) commit(ctx context.Context, req oauth.TokenRequest, changes []oauth.Change, entry oauth.AuditEntry) error {
-	if len(changes) == 0 {
-		if err := e.Audit.Add(ctx, entry); err != nil {
-			return oauth.Errorf(oauth.TemporarilyUnavailable, "the audit log cannot take the request").Because(err)
-		}
-		return nil
-	}
-	err := e.Store.Commit(ctx, append(changes, oauth.RecordAudit{Entry: entry})...)
-	var conflict *oauth.Conflict
-	if !errors.As(err, &conflict) {
-		return err
-	}
-	grantID := reused(conflict.Change)
-	if grantID == "" {
-		return err
-	}
-	reuse, entryErr := e.Record.Entry(reuseOf(req.GrantType), oauth.AuditEntry{RequestID: req.ID, ClientID: req.Client.ID, GrantID: grantID})
-	if entryErr != nil {
-		return errors.Join(err, entryErr)
-	}
-	if revokeErr := e.Store.Commit(ctx, oauth.RevokeGrant{GrantID: grantID, At: req.Now}, oauth.RecordAudit{Entry: reuse}); revokeErr != nil {
-		return errors.Join(err, revokeErr)
-	}
-	return err
-}
-
-// reused returns the grant whose single-use credential lost the race, or "".
-func reused(change oauth.Change) string {
-	switch c := change.(type) {
-	case oauth.RedeemCode:
-		return c.GrantID
-	case oauth.ReplaceRefresh:
-		return c.New.GrantID
-	default:
-		return ""
-	}
-}
-
-func reuseOf(grantType string) audit.Event {
-	if grantType == oauth.GrantAuthorizationCode {
-		return audit.CodeReused
-	}
-	return audit.RefreshReused
-}
-
-func (e *Endpoint) issuedEntry(req oauth.TokenRequest, a oauth.Authorization, i issuance, d policy.Decision) oauth.AuditEntry {
-	i.entry.RequestID, i.entry.ClientID, i.entry.Subject = req.ID, req.Client.ID, a.Subject.Subject()
-	i.entry.GrantID, i.entry.JTI, i.entry.DecisionID = a.GrantID, i.jti, d.ID
-	i.entry.Detail = map[string]any{"grant_type": req.GrantType, "scope": i.response.Scope, "aud": i.audience}
-	if req.Sender.X5TS256 != "" {
-		i.entry.Detail["x5t#S256"] = req.Sender.X5TS256
-	}
-	return i.entry
 }

@@ -47,7 +47,7 @@ func (g AuthorizationCode) Redeem(ctx context.Context, req oauth.TokenRequest) (
 	if fault := checkCode(code, req); fault != nil {
 		return oauth.Authorization{}, &oauth.Refusal{Err: fault, Changes: []oauth.Change{oauth.BurnCode{Digest: code.Digest, At: req.Now}}}
 	}
-	if err := userMayGoOn(ctx, g.Users, code.User.ID); err != nil {
+	if err := userMayGoOn(ctx, g.Users, code.User); err != nil {
 		return oauth.Authorization{}, err
 	}
 	return oauth.Authorization{

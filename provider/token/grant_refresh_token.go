@@ -81,7 +81,7 @@ func (g RefreshToken) check(ctx context.Context, token oauth.RefreshToken, req o
 	case !req.Now.Before(token.ExpiresAt):
 		return oauth.Errorf(oauth.InvalidGrant, "the refresh token has expired")
 	}
-	return userMayGoOn(ctx, g.Users, token.User.ID)
+	return userMayGoOn(ctx, g.Users, token.User)
 }
 
 // retry recognises a client that lost the response: it comes back soon, and nobody has used the successor.
@@ -89,13 +89,13 @@ func (g RefreshToken) retry(token oauth.RefreshToken, now time.Time) bool {
 	return g.RetryGrace > 0 && !token.SuccessorUsed && now.Sub(token.RotatedAt) <= g.RetryGrace
 }
 
-// userMayGoOn refuses tokens about an account that is disabled or gone.
-func userMayGoOn(ctx context.Context, users UserStore, id string) error {
-	user, err := users.User(ctx, id)
+// userMayGoOn refuses tokens about an account that is disabled, gone, or no longer accepts the login.
+func userMayGoOn(ctx context.Context, users UserStore, login oauth.EndUser) error {
+	user, err := users.User(ctx, login.ID)
 	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
 		return err
 	}
-	if err != nil || user.Disabled {
+	if err != nil || !user.Accepts(login.AuthTime) {
 		return oauth.Errorf(oauth.InvalidGrant, "the user's account is not usable")
 	}
 	return nil

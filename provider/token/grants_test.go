@@ -253,24 +253,28 @@ func TestTarget(t *testing.T) {
 		want                       target
 		fault                      oauth.Code
 	}{
-		"default is the first":     {registered: all, scope: oauth.Scope{"accounts", "cards"}, want: target{audience: all[:1], scope: oauth.Scope{"accounts"}, alg: "ES256", lifetime: 5 * time.Minute}},
-		"two, shortest life":       {asked: all[:2], registered: all, scope: oauth.Scope{"accounts", "cards"}, want: target{audience: all[:2], scope: oauth.Scope{"accounts", "cards"}, alg: "ES256", lifetime: time.Minute}},
-		"different kinds":          {asked: []string{all[0], all[2]}, registered: all, scope: oauth.Scope{"accounts"}, fault: oauth.InvalidTarget},
-		"unknown":                  {asked: []string{"https://x"}, registered: all, fault: oauth.InvalidTarget},
-		"not the client's":         {asked: all[1:2], registered: all[:1], fault: oauth.InvalidTarget},
-		"not granted":              {asked: all[1:2], granted: all[:1], registered: all, fault: oauth.InvalidTarget},
-		"granted is the default":   {granted: all[1:2], registered: all, scope: oauth.Scope{"cards"}, want: target{audience: all[1:2], scope: oauth.Scope{"cards"}, alg: "ES256", lifetime: time.Minute}},
-		"nothing left":             {asked: all[1:2], registered: all, scope: oauth.Scope{"accounts"}, fault: oauth.InvalidScope},
-		"user scopes need a user":  {registered: all, scope: oauth.Scope{"openid"}, fault: oauth.InvalidScope},
-		"user scopes are anywhere": {registered: all, scope: oauth.Scope{"openid", "accounts"}, user: true, want: target{audience: all[:1], scope: oauth.Scope{"openid", "accounts"}, alg: "ES256", lifetime: 5 * time.Minute}},
-		"no resource at all":       {fault: oauth.InvalidTarget},
+		"default is the first":        {registered: all, scope: oauth.Scope{"accounts", "cards"}, want: target{audience: all[:1], scope: oauth.Scope{"accounts"}, alg: "ES256", lifetime: 5 * time.Minute}},
+		"two, shortest life":          {asked: all[:2], registered: all, scope: oauth.Scope{"accounts", "cards"}, want: target{audience: all[:2], scope: oauth.Scope{"accounts", "cards"}, alg: "ES256", lifetime: time.Minute}},
+		"different kinds":             {asked: []string{all[0], all[2]}, registered: all, scope: oauth.Scope{"accounts"}, fault: oauth.InvalidTarget},
+		"unknown":                     {asked: []string{"https://x"}, registered: all, fault: oauth.InvalidTarget},
+		"not the client's":            {asked: all[1:2], registered: all[:1], fault: oauth.InvalidTarget},
+		"not granted":                 {asked: all[1:2], granted: all[:1], registered: all, fault: oauth.InvalidTarget},
+		"granted is the default":      {granted: all[1:2], registered: all, scope: oauth.Scope{"cards"}, want: target{audience: all[1:2], scope: oauth.Scope{"cards"}, alg: "ES256", lifetime: time.Minute}},
+		"nothing left":                {asked: all[1:2], registered: all, scope: oauth.Scope{"accounts"}, fault: oauth.InvalidScope},
+		"user scopes need a user":     {registered: all, scope: oauth.Scope{"openid"}, fault: oauth.InvalidScope},
+		"user scopes are anywhere":    {registered: all, scope: oauth.Scope{"openid", "accounts"}, user: true, want: target{audience: all[:1], scope: oauth.Scope{"openid", "accounts"}, alg: "ES256", lifetime: 5 * time.Minute}},
+		"grant outlived the resource": {granted: all[:1], registered: all[1:], scope: oauth.Scope{"accounts"}, fault: oauth.InvalidTarget},
+		"asked for what it lost":      {asked: all[:1], granted: all[:2], registered: all[1:], scope: oauth.Scope{"accounts"}, fault: oauth.InvalidTarget},
+		"what is left of the grant":   {granted: all[:2], registered: all[1:], scope: oauth.Scope{"accounts", "cards"}, want: target{audience: all[1:2], scope: oauth.Scope{"cards"}, alg: "ES256", lifetime: time.Minute}},
+		"scope the client has lost":   {registered: all, scope: oauth.Scope{"unregistered"}, fault: oauth.InvalidScope},
+		"no resource at all":          {fault: oauth.InvalidTarget},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := oauth.Authorization{Subject: oauth.ClientItself{ClientID: "c1"}, Scope: c.scope, Resources: c.granted}
 			if c.user {
 				a.Subject = oauth.EndUser{ID: "u1"}
 			}
-			got, err := catalog.target(oauth.TokenRequest{Client: &oauth.Client{Resources: c.registered}, Resources: c.asked}, a)
+			got, err := catalog.target(oauth.TokenRequest{Client: &oauth.Client{Resources: c.registered, Scope: "openid accounts payments cards"}, Resources: c.asked}, a)
 			if o := outcomeOf(oauth.Authorization{}, err); o.Error != c.fault {
 				t.Fatalf("error %q, want %q", o.Error, c.fault)
 			}

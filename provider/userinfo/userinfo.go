@@ -73,7 +73,11 @@ func (e *endpoint) answer(r *http.Request) (map[string]any, error) {
 	if err != nil {
 		return nil, oauth.Errorf(oauth.InvalidRequest, "the client certificate cannot be read").Because(err)
 	}
-	token, err := e.Tokens.Verify(ctx, oauth.Secret(value), binding.From(peer))
+	var sender oauth.Confirmation
+	if peer != nil {
+		sender = binding.From(peer.Leaf)
+	}
+	token, err := e.Tokens.Verify(ctx, oauth.Secret(value), sender)
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,6 @@ func TestWriteError(t *testing.T) {
 		{"unsupported_grant_type", oauth.Errorf(oauth.UnsupportedGrantType, "no"), wire{Status: 400, Body: body1("unsupported_grant_type", "no")}},
 		{"invalid_scope", oauth.Errorf(oauth.InvalidScope, "no"), wire{Status: 400, Body: body1("invalid_scope", "no")}},
 		{"invalid_target", oauth.Errorf(oauth.InvalidTarget, "no"), wire{Status: 400, Body: body1("invalid_target", "no")}},
-		{"unsupported_token_type", oauth.Errorf(oauth.UnsupportedTokenType, "no"), wire{Status: 400, Body: body1("unsupported_token_type", "no")}},
 		{"decision", &oauth.Error{Code: oauth.InvalidScope, Description: "denied", Cause: private, Decision: "d-7"},
 			wire{Status: 400, Body: body1("invalid_scope", "denied (decision d-7)")}},
 		{"decision alone", &oauth.Error{Code: oauth.AccessDenied, Decision: "d-7"}, wire{Status: 400, Body: body1("access_denied", "(decision d-7)")}},

@@ -69,6 +69,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		{"Closing", testClosing},
 		{"Ping", testPing},
 		{"Races", testRaces},
+		{"InteractionRace", testInteractionRace},
 		{"Sweep", testSweep},
 		{"SweepBatches", testSweepBatches},
 		{"SweepUnderLoad", testSweepUnderLoad},

@@ -101,9 +101,19 @@ func testInteractions(t *testing.T, b Backend) {
 	got, err = b.Interaction(ctx, waiting.Digest)
 	same(t, got, err, waiting)
 
+	waiting.User.ACR, waiting.ExpiresAt = "urn:signet:mfa", waiting.ExpiresAt.Add(time.Second)
+	update := oauth.UpdateInteraction{Interaction: waiting}
+	commit(t, b, update)
+	commit(t, b, update) // nothing new is no conflict
+	got, err = b.Interaction(ctx, waiting.Digest)
+	same(t, got, err, waiting)
+
 	finish := oauth.FinishInteraction{Digest: waiting.Digest}
 	commit(t, b, finish)
 	commitConflicts(t, b, finish, finish)
+	commitConflicts(t, b, update, update)
+	got, err = b.Interaction(ctx, waiting.Digest)
+	gone(t, got, err)
 
 	waiting.ExpiresAt = now
 	commit(t, b, oauth.StoreInteraction{Interaction: waiting})
@@ -134,5 +144,14 @@ func testConsent(t *testing.T, b Backend) {
 	got, err = b.Consent(ctx, "u-1", "other")
 	gone(t, got, err)
 	got, err = b.Consent(ctx, "u-2", "tpp")
+	gone(t, got, err)
+
+	commit(t, b, oauth.ForgetConsent{UserID: "u-1", ClientID: "other"}, oauth.ForgetConsent{UserID: "u-2", ClientID: "tpp"})
+	if _, err = b.Consent(ctx, "u-1", "tpp"); err != nil {
+		t.Errorf("another pair's consent was forgotten: %v", err)
+	}
+	forget := oauth.ForgetConsent{UserID: "u-1", ClientID: "tpp"}
+	commit(t, b, forget, forget) // forgetting twice is no conflict
+	got, err = b.Consent(ctx, "u-1", "tpp")
 	gone(t, got, err)
 }
