@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-
 	"signet/provider/jose"
 )
 
