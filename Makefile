@@ -8,7 +8,7 @@ DIR     ?= .signet
 FUZZTIME ?= 60s
 export GOFLAGS ?= -mod=readonly
 
-.PHONY: help build run demo-check test race lint bench fuzz tools clean
+.PHONY: help build run demo-check test race lint bench bench-parts fuzz tools clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -50,8 +50,11 @@ $(TOOLS)/golangci-lint-$(LINT):
 	  mv $(TOOLS)/golangci-lint $@; \
 	fi
 
-bench: ## benchmarks: what a token costs beside a bare handler
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: ## what a token costs beside a bare handler: CPU time and its ratio
+	$(GO) test -run '^$$' -bench TokenCost -benchtime 15x ./provider
+
+bench-parts: ## benchmarks of the parts
+	$(GO) test -run '^$$' -bench '^Benchmark[^T]|^BenchmarkT[^o]' -benchmem ./...
 
 fuzz: ## each fuzz target for FUZZTIME (60s)
 	@set -e; for package in $$($(GO) list ./...); do \

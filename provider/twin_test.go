@@ -166,11 +166,6 @@ func rowsOf(t testing.TB, db *sql.DB, query string) []string {
 	return all
 }
 
-// grew lists the rows of a table that are in after but not in before.
-func grew(before, after map[string][]string, table string) []string {
-	return slices.DeleteFunc(slices.Clone(after[table]), func(row string) bool { return slices.Contains(before[table], row) })
-}
-
 // unchanged compares two states, but for the tables in except.
 func unchanged(t testing.TB, before, after map[string][]string, except ...string) {
 	t.Helper()
