@@ -55,8 +55,13 @@ func (e *Endpoint) commit(ctx context.Context, req oauth.TokenRequest, caller oa
 	if !errors.As(err, &conflict) {
 		return err
 	}
-	if grantID := reused(conflict.Change); grantID != "" {
-		return errors.Join(err, e.revoke(ctx, req, caller, grantID))
+	grantID := reused(conflict.Change)
+	if grantID == "" {
+		return err
+	}
+	if failure := e.revoke(ctx, req, caller, grantID); failure != nil {
+		// The client comes again, and what it presents is then known to be used.
+		return oauth.Errorf(oauth.TemporarilyUnavailable, "the request cannot be completed at present").Because(errors.Join(err, failure))
 	}
 	return err
 }
