@@ -75,7 +75,7 @@ func needsConsent(s situation) bool {
 		return true
 	}
 	return !s.request.Scope.Within(s.consent.Scope) ||
-		slices.ContainsFunc(audiences(s.request, s.client), func(resource string) bool {
+		slices.ContainsFunc(s.request.Resources, func(resource string) bool {
 			return !slices.Contains(s.consent.Resources, resource)
 		})
 }
@@ -88,12 +88,4 @@ func assured(client *oauth.Client, redirectURI string) bool {
 	}
 	u, err := url.Parse(redirectURI)
 	return err == nil && u.Scheme == "https"
-}
-
-// audiences are the resource servers that a consent covers: those named, else the client's default.
-func audiences(req oauth.AuthorizationRequest, client *oauth.Client) []string {
-	if len(req.Resources) > 0 {
-		return req.Resources
-	}
-	return client.Resources[:min(1, len(client.Resources))]
 }

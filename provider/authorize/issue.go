@@ -71,7 +71,7 @@ func (e *Endpoint) approval(ctx context.Context, p progress, user oauth.EndUser,
 	events := []audit.Event{audit.CodeIssued}
 	if given {
 		changes = append(changes, oauth.RememberConsent{Consent: oauth.Consent{
-			UserID: user.ID, ClientID: p.client.ID, Scope: req.Scope, Resources: audiences(req, p.client), At: now,
+			UserID: user.ID, ClientID: p.client.ID, Scope: req.Scope, Resources: req.Resources, At: now,
 		}})
 		events = []audit.Event{audit.ConsentGiven, audit.CodeIssued}
 	}

@@ -90,13 +90,13 @@ func checkClient(d *destination, p oauth.Params, req *oauth.AuthorizationRequest
 		return oauth.Errorf(oauth.UnauthorizedClient, "the client is not registered for the authorization code grant")
 	case !slices.Contains(d.profile.AuthMethods, d.client.AuthMethod):
 		return oauth.Errorf(oauth.UnauthorizedClient, "the client's authentication method is not allowed by its profile")
-	case d.profile.RequirePAR: // FAPI 2.0 section 5.3.2.2 item 3
+	case d.profile.RequirePAR: // FAPI 2.0 section 5.3.2.2
 		return oauth.Errorf(oauth.InvalidRequest, "the authorization request must be pushed")
 	}
 	return nil
 }
 
-func checkLengths(_ *destination, p oauth.Params, req *oauth.AuthorizationRequest) *oauth.Error {
+func checkLengths(_ *destination, _ oauth.Params, req *oauth.AuthorizationRequest) *oauth.Error {
 	switch {
 	case len(req.Nonce) > maxNonce:
 		return oauth.Errorf(oauth.InvalidRequest, "nonce is too long")
@@ -159,8 +159,10 @@ func (e *Endpoint) checkResources(d *destination, p oauth.Params, req *oauth.Aut
 			return oauth.Errorf(oauth.InvalidTarget, "too many resources")
 		}
 	}
-	// What the user is shown is what is granted, also where the request leaves it to the default.
-	req.Resources = audiences(*req, d.client)
+	if len(req.Resources) == 0 {
+		// Settled here, so that what the user is shown, agrees to and grants is the same: the client's default.
+		req.Resources = d.client.Resources[:min(1, len(d.client.Resources))]
+	}
 	return nil
 }
 

@@ -71,11 +71,7 @@ func (p *Pages) describe(waiting oauth.Interaction, client *oauth.Client) consen
 	for _, scope := range req.Scope {
 		view.Scopes = append(view.Scopes, scopeView{scope, p.scopeWords(scope)})
 	}
-	resources := req.Resources
-	if len(resources) == 0 {
-		resources = client.Resources[:min(1, len(client.Resources))]
-	}
-	for _, resource := range resources {
+	for _, resource := range req.Resources {
 		view.Resources = append(view.Resources, p.resourceWords(resource))
 	}
 	return view

@@ -82,7 +82,7 @@ func newRig(t *testing.T, changes ...func(*Deps)) *rig {
 	}
 	r.store.Waiting[r.ticket.Digest] = oauth.Interaction{
 		Digest: r.ticket.Digest, RequestID: "request-0", ExpiresAt: r.now.Add(15 * time.Minute),
-		Request: oauth.AuthorizationRequest{ClientID: "app", RedirectURI: "https://app.example/cb", Scope: oauth.Scope{"openid", "accounts", "x-odd"}},
+		Request: oauth.AuthorizationRequest{ClientID: "app", RedirectURI: "https://app.example/cb", Scope: oauth.Scope{"openid", "accounts", "x-odd"}, Resources: []string{"https://rs.example"}},
 	}
 	r.cookies.Send(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.ticket.Write(w, req, time.Minute)

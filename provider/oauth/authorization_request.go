@@ -16,7 +16,7 @@ type AuthorizationRequest struct {
 	Prompt        []string `json:"prompt,omitempty"`
 	MaxAge        *int     `json:"max_age,omitempty"` // seconds
 	LoginHint     string   `json:"login_hint,omitempty"`
-	Resources     []string `json:"resource,omitempty"` // RFC 8707
+	Resources     []string `json:"resource,omitempty"` // RFC 8707; the client's default when the request named none
 }
 
 // Interaction is an authorization request that waits for its user. The browser holds a Secret, the store
