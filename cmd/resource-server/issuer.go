@@ -1,13 +1,8 @@
 package main
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
@@ -93,36 +88,15 @@ func readPool(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// readSigningKey reads a PKCS #8 key. The algorithm follows from its kind; its kid is its thumbprint.
+// readSigningKey reads a PEM key; its kid is its thumbprint.
 func readSigningKey(file string) (*jose.PrivateKey, error) {
 	text, err := os.ReadFile(file) // #nosec G304 -- the operator's own choice
 	if err != nil {
 		return nil, err
 	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, fmt.Errorf("%s is not PEM", file)
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, err := jose.ReadPrivateKey(text, "")
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a PKCS #8 private key: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	key, alg, err := signingAlg(parsed)
-	if err != nil {
-		return nil, err
-	}
-	return jose.NewPrivateKey(alg, "", key)
-}
-
-// signingAlg picks the algorithm that the FAPI profile allows for the kind of key.
-func signingAlg(parsed any) (key crypto.Signer, alg string, err error) {
-	switch k := parsed.(type) {
-	case *ecdsa.PrivateKey:
-		return k, "ES256", nil
-	case *rsa.PrivateKey:
-		return k, "PS256", nil
-	case ed25519.PrivateKey:
-		return k, "EdDSA", nil
-	}
-	return nil, "", fmt.Errorf("keys of type %T cannot sign", parsed)
+	return key, nil
 }

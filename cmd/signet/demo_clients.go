@@ -197,15 +197,11 @@ func (d *demonstration) ensureKey(file string) error {
 func (d *demonstration) addPublicKeys(client *oauth.Client, wanted demoClient, s clientSettings) error {
 	switch client.AuthMethod {
 	case oauth.AuthPrivateKeyJWT:
-		key, err := readPrivateKey(s.Key)
+		key, err := readSigningKey(s.Key, "")
 		if err != nil {
 			return err
 		}
-		kid, err := jose.Thumbprint(key.Public())
-		if err != nil {
-			return err
-		}
-		client.JWKS, err = jose.MarshalKeySet([]jose.PublicKey{{Kid: kid, Alg: "ES256", Public: key.Public()}})
+		client.JWKS, err = jose.MarshalKeySet([]jose.PublicKey{{Kid: key.Kid(), Alg: key.Alg(), Public: key.Public()}})
 		return err
 	case oauth.AuthTLS, oauth.AuthSelfSignedTLS:
 		cert, err := readCertificate(s.Certificate)

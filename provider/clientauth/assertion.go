@@ -13,9 +13,6 @@ import (
 	"signet/provider/oauth"
 )
 
-// AssertionType is the one client_assertion_type (RFC 7523 section 2.2).
-const AssertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
 // Limits on an assertion's claims.
 const (
 	// Skew is how long after exp an assertion is still accepted: the difference between two clocks.
@@ -44,7 +41,7 @@ func assertionOf(params oauth.Params) (*assertion, error) {
 		return nil, nil
 	case compact == "" || kind == "":
 		return nil, oauth.Errorf(oauth.InvalidRequest, "client_assertion and client_assertion_type belong together")
-	case kind != AssertionType:
+	case kind != oauth.AssertionTypeJWT:
 		return nil, oauth.Errorf(oauth.InvalidClient, "the client_assertion_type is not supported")
 	}
 	_, rest, _ := strings.Cut(compact, ".")

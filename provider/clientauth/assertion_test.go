@@ -214,7 +214,7 @@ func TestAssertionParameters(t *testing.T) {
 		want   oauth.Code
 	}{
 		{"no type", url.Values{"client_assertion": {token}}, oauth.InvalidRequest},
-		{"no assertion", url.Values{"client_id": {"app"}, "client_assertion_type": {AssertionType}}, oauth.InvalidRequest},
+		{"no assertion", url.Values{"client_id": {"app"}, "client_assertion_type": {oauth.AssertionTypeJWT}}, oauth.InvalidRequest},
 		{"SAML", url.Values{"client_assertion": {token}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:saml2-bearer"}}, oauth.InvalidClient},
 	}
 	for _, tt := range tests {
@@ -277,7 +277,7 @@ func FuzzAssertion(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, token string) {
 		r := httptest.NewRequest(http.MethodPost, "/token", nil)
-		params := oauth.NewParams(map[string][]string{"client_assertion": {token}, "client_assertion_type": {AssertionType}})
+		params := oauth.NewParams(map[string][]string{"client_assertion": {token}, "client_assertion_type": {oauth.AssertionTypeJWT}})
 		got, err := b.Authenticate(context.Background(), r, params, endpoints)
 		if err == nil {
 			if token != valid {

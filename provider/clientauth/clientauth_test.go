@@ -136,11 +136,11 @@ func TestTwoMethodsAtOnce(t *testing.T) {
 	tests := map[string]attempt{
 		"basic and post": {basic: basic("basic", strong), params: url.Values{"client_id": {"basic"}, "client_secret": {strong}}},
 		"basic and assertion": {basic: basic("app", strong), params: url.Values{"client_assertion": {token},
-			"client_assertion_type": {AssertionType}}},
+			"client_assertion_type": {oauth.AssertionTypeJWT}}},
 		"post and assertion": {params: url.Values{"client_id": {"app"}, "client_secret": {strong}, "client_assertion": {token},
-			"client_assertion_type": {AssertionType}}},
+			"client_assertion_type": {oauth.AssertionTypeJWT}}},
 		"all three, with a certificate": {basic: basic("app", strong), peer: good[oauth.AuthTLS].peer, params: url.Values{
-			"client_id": {"app"}, "client_secret": {strong}, "client_assertion": {token}, "client_assertion_type": {AssertionType}}},
+			"client_id": {"app"}, "client_secret": {strong}, "client_assertion": {token}, "client_assertion_type": {oauth.AssertionTypeJWT}}},
 	}
 	for name, a := range tests {
 		t.Run(name, func(t *testing.T) { b.refused(t, a, oauth.InvalidRequest) })
@@ -158,7 +158,7 @@ func TestWhoIsIt(t *testing.T) {
 		"certificate alone":                {peer: good[oauth.AuthTLS].peer},
 		"secret alone":                     {params: url.Values{"client_secret": {strong}}},
 		"basic beside another id":          {basic: basic("basic", strong), params: url.Values{"client_id": {"public"}}},
-		"assertion beside another id":      {params: url.Values{"client_id": {"basic"}, "client_assertion": {token}, "client_assertion_type": {AssertionType}}},
+		"assertion beside another id":      {params: url.Values{"client_id": {"basic"}, "client_assertion": {token}, "client_assertion_type": {oauth.AssertionTypeJWT}}},
 		"unknown":                          {params: url.Values{"client_id": {"nobody"}}},
 		"id with a line break":             {params: url.Values{"client_id": {"public\n"}}},
 		"id beyond ASCII":                  {params: url.Values{"client_id": {"publíc"}}},

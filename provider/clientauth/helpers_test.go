@@ -284,5 +284,5 @@ func hs256(secret []byte) func(string) []byte {
 }
 
 func asserted(token string) attempt {
-	return attempt{params: url.Values{"client_assertion": {token}, "client_assertion_type": {AssertionType}}}
+	return attempt{params: url.Values{"client_assertion": {token}, "client_assertion_type": {oauth.AssertionTypeJWT}}}
 }

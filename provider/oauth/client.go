@@ -28,6 +28,9 @@ const (
 	GrantRefreshToken      = "refresh_token"
 )
 
+// AssertionTypeJWT is the one client_assertion_type (RFC 7523 section 2.2).
+const AssertionTypeJWT = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
 // GrantTypes are all of them: what a client can be registered for.
 var GrantTypes = []string{GrantAuthorizationCode, GrantClientCredentials, GrantRefreshToken}
 

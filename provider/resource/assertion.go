@@ -5,25 +5,27 @@ import (
 	"net/url"
 	"time"
 
-	"signet/provider/jose"
 	"signet/provider/oauth"
 )
 
-const (
-	assertionType     = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" // RFC 7523 section 2.2
-	assertionLifetime = time.Minute
-)
+const assertionLifetime = time.Minute
 
-// Assertion is how a resource server authenticates by private_key_jwt. All fields are required.
+// Assertion is how a client, such as a resource server that introspects, authenticates by private_key_jwt or
+// client_secret_jwt. All fields are required.
 type Assertion struct {
-	Key    *jose.PrivateKey
-	Issuer string // the assertion's audience, as a single string (FAPI 2.0 section 5.3.3.1)
+	Key    AssertionKey
+	Issuer string // the assertion's audience, as a single string, which every profile accepts (FAPI 2.0 section 5.3.3.1)
 	Clock  oauth.Clock
 	Random oauth.Random
 }
 
-// add signs a new assertion (RFC 7523 section 3) and puts it into the form.
-func (a *Assertion) add(form url.Values, clientID string) error {
+// AssertionKey signs a JWT with the header type; *jose.PrivateKey does.
+type AssertionKey interface {
+	Sign(typ string, payload []byte) (string, error)
+}
+
+// AddTo signs a new assertion (RFC 7523 section 3) and puts it into the form.
+func (a *Assertion) AddTo(form url.Values, clientID string) error {
 	jti, err := oauth.NewID(a.Random)
 	if err != nil {
 		return err
@@ -36,11 +38,11 @@ func (a *Assertion) add(form url.Values, clientID string) error {
 	if err != nil {
 		return err
 	}
-	signed, err := a.Key.Sign("", claims)
+	signed, err := a.Key.Sign("JWT", claims)
 	if err != nil {
 		return err
 	}
-	form.Set("client_assertion_type", assertionType)
+	form.Set("client_assertion_type", oauth.AssertionTypeJWT)
 	form.Set("client_assertion", signed)
 	return nil
 }

@@ -58,7 +58,7 @@ func (c *IntrospectionClient) Introspect(ctx context.Context, token string) (cla
 	}
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}, "client_id": {c.clientID}}
 	if c.assertion != nil {
-		if err := c.assertion.add(form, c.clientID); err != nil {
+		if err := c.assertion.AddTo(form, c.clientID); err != nil {
 			return nil, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"signet/provider/jose"
+	"signet/provider/oauth"
 )
 
 func fixed(endpoint string) func(context.Context) (string, error) {
@@ -87,7 +88,7 @@ func TestIntrospectionByPrivateKeyJWT(t *testing.T) {
 	is := newIssuer(t)
 	seen := map[string]bool{}
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.FormValue("client_assertion_type") != assertionType {
+		if r.FormValue("client_assertion_type") != oauth.AssertionTypeJWT {
 			t.Errorf("client_assertion_type is %q", r.FormValue("client_assertion_type"))
 		}
 		verified, err := jose.Verify(r.FormValue("client_assertion"), is.set, []string{"ES256"})
