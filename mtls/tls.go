@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const minRSABits = 2048 // BCP 195 (RFC 9325 section 4.5), FAPI 2.0 section 5.4.1
@@ -72,6 +73,19 @@ func (r *Reloader) Health() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.health
+}
+
+// Ready is Health, and an error besides while the pair in service is outside its validity.
+func (r *Reloader) Ready(now time.Time) error {
+	if err := r.Health(); err != nil {
+		return err
+	}
+	leaf := r.current.Load().Leaf
+	if now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
+		return fmt.Errorf("the server certificate is valid from %s to %s only",
+			leaf.NotBefore.UTC().Format(time.RFC3339), leaf.NotAfter.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // String names the reloader in reports.

@@ -380,3 +380,30 @@ func TestWatch(t *testing.T) {
 		t.Errorf("got %q, want %q", own, want)
 	}
 }
+
+// TestReady is red outside the pair's validity and after a refused reload.
+func TestReady(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile, leaf := pair(t, newCA(t, "CA"), dir)
+	made, err := mtls.NewReloader(certFile, keyFile)
+	reloader := must(t, made, err)
+	for name, c := range map[string]struct {
+		now time.Time
+		ok  bool
+	}{
+		"within": {leaf.Certificate.NotBefore.Add(time.Hour), true},
+		"before": {leaf.Certificate.NotBefore.Add(-time.Second), false},
+		"after":  {leaf.Certificate.NotAfter.Add(time.Second), false},
+	} {
+		if err := reloader.Ready(c.now); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	write(t, dir, "server.pem", []byte("broken"))
+	if _, err := reloader.Reload(); err == nil {
+		t.Error("a broken file was taken")
+	}
+	if err := reloader.Ready(leaf.Certificate.NotBefore.Add(time.Hour)); err == nil {
+		t.Error("ready after a refused reload")
+	}
+}

@@ -173,7 +173,7 @@ func (tw *twin) listsAreRegistries(t *testing.T, document map[string]any, floor 
 		"introspection_endpoint_auth_methods_supported":    confidential,
 		"token_endpoint_auth_signing_alg_values_supported": algs,
 		"code_challenge_methods_supported":                 {"S256"},
-		"grant_types_supported":                            {oauth.GrantAuthorizationCode, oauth.GrantClientCredentials, oauth.GrantRefreshToken},
+		"grant_types_supported":                            oauth.GrantTypes,
 	}
 	got := map[string][]string{}
 	for name := range want {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"signet/mtls"
 	"signet/provider"
 	"signet/provider/oauth"
 )
@@ -31,30 +28,9 @@ func (h *house) checks(d *doors, certificates doorCertificates, clock oauth.Cloc
 		{Name: "policy", Probe: func(context.Context) error { return h.policy.Health() }},
 		{Name: "audit", Probe: func(context.Context) error { return h.audit.Health() }},
 		{Name: "client certificates", Probe: func(context.Context) error { return h.anchors.Health() }},
-		{Name: "certificate main", Probe: func(context.Context) error { return certificateReady(certificates.main, clock()) }},
-		{Name: "certificate mtls", Probe: func(context.Context) error { return certificateReady(certificates.mtls, clock()) }},
+		{Name: "certificate main", Probe: func(context.Context) error { return certificates.main.Ready(clock()) }},
+		{Name: "certificate mtls", Probe: func(context.Context) error { return certificates.mtls.Ready(clock()) }},
 	}
-}
-
-// certificateReady is red after a refused reload and outside the certificate's validity.
-func certificateReady(r *mtls.Reloader, now time.Time) error {
-	if err := r.Health(); err != nil {
-		return err
-	}
-	pair, err := r.GetCertificate(&tls.ClientHelloInfo{})
-	if err != nil {
-		return err
-	}
-	leaf := pair.Leaf
-	if leaf == nil {
-		if leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
-			return err
-		}
-	}
-	if now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
-		return fmt.Errorf("the server certificate is valid from %s to %s only", when(leaf.NotBefore), when(leaf.NotAfter))
-	}
-	return nil
 }
 
 func (c *console) statusCommand() *cobra.Command {

@@ -24,31 +24,24 @@ func (e *Endpoint) decide(ctx context.Context, req oauth.TokenRequest, caller oa
 	if decision.Allowed() {
 		return decision, nil
 	}
-	first := decision.Denials[0]
-	denial := oauth.Errorf(oauth.Code(first.Error), "refused by policy").Because(deniedBy(decision))
+	rules, cause := deniedBy(decision)
+	denial := oauth.Errorf(oauth.Code(decision.Denials[0].Error), "refused by policy").Because(cause)
 	denial.Decision = decision.ID
-	return decision, &oauth.Refusal{Err: denial, Detail: map[string]any{"policy": decision.Revision, "rules": rulesOf(decision)}}
+	return decision, &oauth.Refusal{Err: denial, Detail: map[string]any{"policy": decision.Revision, "rules": rules}}
 }
 
-func rulesOf(d policy.Decision) []string {
-	rules := make([]string, 0, len(d.Denials))
+// deniedBy names the rules, with their reasons for the log; the client learns only the decision's id.
+func deniedBy(d policy.Decision) (rules []string, cause error) {
+	reasons := make([]string, 0, len(d.Denials))
 	for _, denial := range d.Denials {
-		rules = append(rules, denial.Decision+"/"+denial.Rule)
+		rule := denial.Decision + "/" + denial.Rule
+		rules, reasons = append(rules, rule), append(reasons, rule+": "+denial.Text)
 	}
-	return rules
-}
-
-// deniedBy names the rules for the log; the client learns only the decision's id.
-func deniedBy(d policy.Decision) error {
-	rules := make([]string, 0, len(d.Denials))
-	for _, denial := range d.Denials {
-		rules = append(rules, denial.Decision+"/"+denial.Rule+": "+denial.Text)
-	}
-	return errors.New("policy " + d.Revision + " denied: " + strings.Join(rules, "; "))
+	return rules, errors.New("policy " + d.Revision + " denied: " + strings.Join(reasons, "; "))
 }
 
 func policyInput(ctx context.Context, req oauth.TokenRequest, caller oauth.ClientAuthentication, a oauth.Authorization, t target) (policy.Input, error) {
-	certificate, err := policyCertificate(caller)
+	certificate, err := policyCertificate(caller, req.Sender)
 	if err != nil {
 		return policy.Input{}, oauth.Errorf(oauth.InvalidRequest, "the client certificate's statements cannot be read").Because(err)
 	}
@@ -71,7 +64,7 @@ func policyInput(ctx context.Context, req oauth.TokenRequest, caller oauth.Clien
 
 // policyCertificate tells policy of the certificate. Who its holder is and which PSD2 roles it has is believed only
 // from a trusted issuer: anybody can write such statements into a certificate of their own.
-func policyCertificate(caller oauth.ClientAuthentication) (*policy.Certificate, error) {
+func policyCertificate(caller oauth.ClientAuthentication, sender oauth.Confirmation) (*policy.Certificate, error) {
 	cert := caller.Certificate
 	if cert == nil {
 		return nil, nil //nolint:nilnil // no certificate is a fact, not an error
@@ -85,7 +78,7 @@ func policyCertificate(caller oauth.ClientAuthentication) (*policy.Certificate, 
 		return nil, err
 	}
 	facts := &policy.Certificate{
-		Subject: subject.String(), Issuer: issuer.String(), Thumbprint: mtls.Thumbprint(cert), Trusted: caller.Trusted,
+		Subject: subject.String(), Issuer: issuer.String(), Thumbprint: sender.X5TS256, Trusted: caller.Trusted,
 	}
 	if !caller.Trusted {
 		return facts, nil
