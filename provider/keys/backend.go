@@ -68,6 +68,14 @@ type Sealer interface {
 	Open(ctx context.Context, sealed, context []byte) ([]byte, error)
 }
 
+// DataKeyRotator is a Sealer whose data key can be replaced.
+type DataKeyRotator interface {
+	// RotateDataKey makes a new data key and returns when it is durable. Other processes seal with it once they
+	// have loaded the keys again; what it or an older one sealed, every process opens at once. It fails with
+	// ErrConflict if another process made a data key at the same time.
+	RotateDataKey(ctx context.Context) error
+}
+
 // Newest picks the newest key of an algorithm, by ActivatesAt, then CreatedAt, then Kid; false if none is.
 func Newest(list []Key, alg string) (newest Key, ok bool) {
 	for _, key := range list {

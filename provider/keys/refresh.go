@@ -3,7 +3,6 @@ package keys
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -86,37 +85,8 @@ func (s *snapshot) judge(opt Options) []Info {
 	return all
 }
 
-// Rotate makes the next key of an algorithm; it starts to sign after PublishFor. While a next key already
-// waits, made here or by another process, nothing is done: List tells when it takes over.
-func (r *Ring) Rotate(ctx context.Context, alg string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !slices.Contains(r.opt.Algs, alg) {
-		return fmt.Errorf("rotating: %w: %q has no key", jose.ErrAlgorithm, alg)
-	}
-	if _, err := r.refresh(ctx); err != nil {
-		return err
-	}
-	now := r.opt.Clock()
-	line := r.now.Load().lines[alg]
-	if line.active(now) < len(line)-1 {
-		return nil
-	}
-	spec := Spec{Alg: alg, After: line[len(line)-1].Kid, CreatedAt: now, ActivatesAt: now.Add(r.opt.PublishFor)}
-	key, err := r.backend.Create(ctx, spec)
-	switch {
-	case errors.Is(err, ErrConflict): // another process rotated at the same time: that one counts
-	case err != nil:
-		return fmt.Errorf("rotating %s: %w", alg, err)
-	default:
-		r.opt.Log.Info("made the next signing key", "alg", alg, "kid", key.Kid, "activates_at", key.ActivatesAt)
-	}
-	_, err = r.refresh(ctx)
-	return err
-}
-
-// Run keeps the ring current until ctx ends: it refreshes, rotates what is due and destroys retired keys. Failures
-// are logged, seen in Health and tried again after the next interval.
+// Run keeps the ring current until ctx ends: at every interval, and when [Ring.Wake] asks, it refreshes, or
+// maintains if Options.Maintain says so. Failures are logged, seen in Health and tried again after the next interval.
 func (r *Ring) Run(ctx context.Context, every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -125,52 +95,36 @@ func (r *Ring) Run(ctx context.Context, every time.Duration) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if err := r.maintain(ctx); err != nil && ctx.Err() == nil {
-				r.opt.Log.Error("maintaining the signing keys", "error", err)
-			}
+		case <-r.wake:
+		}
+		if err := r.tend(ctx); err != nil && ctx.Err() == nil {
+			r.opt.Log.Error("keeping the signing keys current", "error", err)
 		}
 	}
 }
 
-func (r *Ring) maintain(ctx context.Context) error {
-	changed, err := r.Refresh(ctx)
-	if err != nil {
+// Wake makes Run refresh at once, because another process has announced that the keys are others now. It does not
+// wait; several calls may be answered by one refresh that starts after the last of them.
+func (r *Ring) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default: // a refresh is to come already
+	}
+}
+
+func (r *Ring) tend(ctx context.Context) error {
+	if r.opt.Maintain {
+		_, err := r.Maintain(ctx)
 		return err
 	}
+	return r.follow(ctx)
+}
+
+// follow refreshes and logs when that changed what is published.
+func (r *Ring) follow(ctx context.Context) error {
+	changed, err := r.Refresh(ctx)
 	if changed {
 		r.opt.Log.Info("the published signing keys have changed", "keys", len(r.List()))
-	}
-	for _, alg := range r.opt.Algs {
-		if r.due(alg) {
-			err = errors.Join(err, r.Rotate(ctx, alg))
-		}
-	}
-	return errors.Join(err, r.destroyRetired(ctx))
-}
-
-// due says that the signing key will have been active for RotateEvery once its successor has been published
-// for long enough.
-func (r *Ring) due(alg string) bool {
-	if r.opt.RotateEvery == 0 {
-		return false
-	}
-	now := r.opt.Clock()
-	line := r.now.Load().lines[alg]
-	newest := line[len(line)-1]
-	return !now.Add(r.opt.PublishFor).Before(newest.ActivatesAt.Add(r.opt.RotateEvery))
-}
-
-func (r *Ring) destroyRetired(ctx context.Context) (err error) {
-	now := r.opt.Clock()
-	for _, line := range r.now.Load().lines {
-		_, retired := line.infos(now, r.opt.RetireAfter)
-		for _, kid := range retired {
-			if e := r.backend.Delete(ctx, kid); e != nil {
-				err = errors.Join(err, fmt.Errorf("destroying the retired key %s: %w", kid, e))
-				continue
-			}
-			r.opt.Log.Info("destroyed a retired signing key", "kid", kid)
-		}
 	}
 	return err
 }

@@ -24,9 +24,12 @@ type Options struct {
 	PublishFor time.Duration
 	// RetireAfter is how long a replaced key stays published: at least the longest lifetime of a token.
 	RetireAfter time.Duration
-	// RotateEvery makes Run rotate a key that has been active for so long; 0 = only Rotate does.
+	// RotateEvery makes Maintain rotate a key that has been active for so long; 0 = only Rotate does.
 	RotateEvery time.Duration
-	Log         *slog.Logger
+	// Maintain lets this process make and destroy keys by itself: NewRing makes the missing ones, and Run calls
+	// [Ring.Maintain]. Without it Run only refreshes, and a missing key keeps NewRing from succeeding.
+	Maintain bool
+	Log      *slog.Logger
 }
 
 func (o *Options) validate() error {
@@ -53,6 +56,8 @@ type Ring struct {
 	mu      sync.Mutex // one Refresh or Rotate at a time
 	now     atomic.Pointer[snapshot]
 	failed  atomic.Pointer[error] // why the last Refresh failed; nil when it did not
+	wake    chan struct{}         // has room for one call of Wake
+	made    []Key                 // by NewRing
 }
 
 // snapshot is what requests read; it is replaced, never changed.
@@ -64,30 +69,44 @@ type snapshot struct {
 	set   *jose.KeySet
 }
 
-// NewRing loads the keys and makes those that are missing: a new installation signs at once.
+// NewRing loads the keys. With [Options.Maintain] it makes those that are missing: a new installation signs at
+// once. Without, an algorithm that has no key fails it with an error that wraps [ErrNoKey] and names the algorithm.
 func NewRing(ctx context.Context, backend Backend, opt Options) (*Ring, error) {
 	if err := opt.validate(); err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	r := &Ring{backend: backend, opt: opt}
-	list, err := backend.Keys(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("loading the signing keys: %w", err)
-	}
-	for _, alg := range opt.Algs {
-		if _, ok := Newest(list, alg); ok {
-			continue
-		}
-		opt.Log.Info("making the first signing key", "alg", alg)
-		now := opt.Clock()
-		if _, err := backend.Create(ctx, Spec{Alg: alg, CreatedAt: now, ActivatesAt: now}); err != nil && !errors.Is(err, ErrConflict) {
-			return nil, fmt.Errorf("making a signing key for %s: %w", alg, err)
+	r := &Ring{backend: backend, opt: opt, wake: make(chan struct{}, 1)}
+	if opt.Maintain {
+		if err := r.makeMissing(ctx); err != nil {
+			return nil, err
 		}
 	}
 	if _, err := r.Refresh(ctx); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+func (r *Ring) makeMissing(ctx context.Context) error {
+	list, err := r.backend.Keys(ctx)
+	if err != nil {
+		return fmt.Errorf("loading the signing keys: %w", err)
+	}
+	for _, alg := range r.opt.Algs {
+		if _, ok := Newest(list, alg); ok {
+			continue
+		}
+		r.opt.Log.Info("making the first signing key", "alg", alg)
+		now := r.opt.Clock()
+		switch key, err := r.backend.Create(ctx, Spec{Alg: alg, CreatedAt: now, ActivatesAt: now}); {
+		case errors.Is(err, ErrConflict): // another process was first: that key counts
+		case err != nil:
+			return fmt.Errorf("making a signing key for %s: %w", alg, err)
+		default:
+			r.made = append(r.made, key)
+		}
+	}
+	return nil
 }
 
 // Sign implements [Signer] with the key that is active now. An algorithm without a key is jose.ErrAlgorithm;
@@ -127,4 +146,17 @@ func (r *Ring) Health() error {
 		return *err
 	}
 	return nil
+}
+
+// Made returns the keys that NewRing made because they were missing.
+func (r *Ring) Made() []Key { return slices.Clone(r.made) }
+
+// Probe asks the backend whether it works, if it can tell, and joins the answer with Health. It takes as long as
+// the backend's own limits let it.
+func (r *Ring) Probe(ctx context.Context) error {
+	err := r.Health()
+	if prober, ok := r.backend.(interface{ Probe(context.Context) error }); ok {
+		err = errors.Join(err, prober.Probe(ctx))
+	}
+	return err
 }

@@ -37,7 +37,7 @@ func (c *clock) advance(d time.Duration) { c.at.Add(int64(d)) }
 func options(c *clock) keys.Options {
 	return keys.Options{
 		Clock: c.now, Algs: []string{"ES256", "EdDSA"},
-		PublishFor: time.Hour, RetireAfter: 10 * time.Minute, Log: slog.New(slog.DiscardHandler),
+		PublishFor: time.Hour, RetireAfter: 10 * time.Minute, Maintain: true, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -291,6 +291,112 @@ func TestRun(t *testing.T) {
 		list, err := memory.Keys(ctx)
 		return err == nil && len(list) == 1
 	})
+}
+
+// TestRunWithoutMaintain: a process that may not maintain follows what others do and changes nothing.
+func TestRunWithoutMaintain(t *testing.T) {
+	c := newClock()
+	memory := keystest.NewMemory()
+	opt := options(c)
+	opt.Algs, opt.RotateEvery, opt.Maintain = []string{"ES256"}, 24*time.Hour, false
+	if _, err := keys.NewRing(t.Context(), memory, opt); !errors.Is(err, keys.ErrNoKey) || !strings.Contains(err.Error(), "ES256") {
+		t.Fatalf("without a key: %v", err)
+	}
+	keeper := newRing(t, memory, func() keys.Options { o := opt; o.Maintain = true; return o }())
+	ring := newRing(t, memory, opt)
+	first := kid(t, ring, "ES256")
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { ring.Run(ctx, time.Hour); close(done) }() // only Wake makes it work
+	defer func() { stop(); <-done }()
+
+	c.advance(23 * time.Hour) // a rotation is due
+	memory.FailWith(errors.New("out of order"))
+	ring.Wake()
+	poll(t, func() bool { return ring.Health() != nil })
+	memory.FailWith(nil)
+	ring.Wake()
+	poll(t, func() bool { return ring.Health() == nil })
+	if list, err := memory.Keys(ctx); err != nil || len(list) != 1 {
+		t.Fatalf("it made a key: %v, %v", list, err)
+	}
+	if report, err := keeper.Maintain(ctx); err != nil || len(report.Made) != 1 || report.Destroyed != nil {
+		t.Fatalf("the keeper did %+v, %v", report, err)
+	}
+	for range 3 {
+		ring.Wake() // never waits
+	}
+	poll(t, func() bool { return len(ring.List()) == 2 })
+	c.advance(2 * time.Hour)
+	ring.Wake()
+	poll(t, func() bool { return !ring.KeySet().Has(first) })
+	if list, err := memory.Keys(ctx); err != nil || len(list) != 2 {
+		t.Fatalf("it destroyed a key: %v, %v", list, err)
+	}
+	if report, err := keeper.Maintain(ctx); err != nil || report.Made != nil || !slices.Equal(report.Destroyed, []string{first}) {
+		t.Errorf("the keeper did %+v, %v", report, err)
+	}
+}
+
+func TestMade(t *testing.T) {
+	memory := keystest.NewMemory()
+	made := newRing(t, memory, options(newClock())).Made()
+	if len(made) != 2 || made[0].Alg != "ES256" || made[1].Alg != "EdDSA" {
+		t.Errorf("made %+v", made)
+	}
+	if made := newRing(t, memory, options(newClock())).Made(); len(made) != 0 {
+		t.Errorf("made again: %+v", made)
+	}
+}
+
+// TestMaintainGoesOn: what cannot be done for one key is reported, and done for the others.
+func TestMaintainGoesOn(t *testing.T) {
+	c := newClock()
+	outage := errors.New("refused")
+	backend := &refusing{Memory: keystest.NewMemory(), alg: "ES256", err: outage}
+	opt := options(c)
+	opt.RotateEvery = 24 * time.Hour
+	ring := newRing(t, backend, opt)
+	c.advance(23 * time.Hour)
+	report, err := ring.Maintain(t.Context())
+	if !errors.Is(err, outage) || len(report.Made) != 1 || report.Made[0].Alg != "EdDSA" {
+		t.Errorf("did %+v, %v", report, err)
+	}
+}
+
+// refusing makes no second key of one algorithm.
+type refusing struct {
+	*keystest.Memory
+	alg string
+	err error
+}
+
+func (r *refusing) Create(ctx context.Context, spec keys.Spec) (keys.Key, error) {
+	if spec.Alg == r.alg && spec.After != "" {
+		return keys.Key{}, r.err
+	}
+	return r.Memory.Create(ctx, spec)
+}
+
+func TestProbe(t *testing.T) {
+	memory := keystest.NewMemory()
+	ring := newRing(t, memory, options(newClock()))
+	if err := ring.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	outage := errors.New("out of order")
+	memory.FailWith(outage)
+	if err := ring.Probe(t.Context()); !errors.Is(err, outage) {
+		t.Errorf("in an outage: %v", err)
+	}
+	_, _ = ring.Refresh(t.Context())
+	memory.FailWith(nil)
+	if err := ring.Probe(t.Context()); !errors.Is(err, outage) {
+		t.Errorf("stale, after the outage: %v", err)
+	}
+	if ring = newRing(t, struct{ keys.Backend }{memory}, options(newClock())); ring.Probe(t.Context()) != nil {
+		t.Error("a backend that cannot tell is out of order")
+	}
 }
 
 // poll waits for a condition that another goroutine brings about.

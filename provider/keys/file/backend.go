@@ -14,11 +14,9 @@ import (
 
 	"signet/provider/jose"
 	"signet/provider/keys"
+	"signet/provider/keys/sealed"
 	"signet/provider/oauth"
 )
-
-// DefaultRSABits is long enough beyond 2030 for BSI TR-02102-1 and NIST SP 800-57.
-const DefaultRSABits = 3072
 
 // Options configure a Backend.
 type Options struct {
@@ -26,7 +24,7 @@ type Options struct {
 	Directory string
 	// PassphraseFile has one line, the passphrase: MinPassphrase bytes at least.
 	PassphraseFile string
-	// RSABits is the size of new RSA keys; 0 = DefaultRSABits.
+	// RSABits is the size of new RSA keys; 0 = sealed.DefaultRSABits.
 	RSABits int
 	Random  oauth.Random
 	Log     *slog.Logger
@@ -38,9 +36,9 @@ type Options struct {
 type Backend struct {
 	opt   Options
 	lock  *lockedfile.Mutex // between processes and goroutines: writing and loading
-	files *box              // seals key files
-	data  *box              // seals others' data
-	keys  atomic.Pointer[map[string]loaded]
+	files *sealed.Box       // seals key files
+	data  *sealed.Box       // seals others' data
+	keys  atomic.Pointer[map[string]sealed.Key]
 	read  sync.Mutex // one reload at a time
 }
 
@@ -50,7 +48,7 @@ var _ keys.Backend = (*Backend)(nil)
 // an empty directory gets its data key. A wrong passphrase, a damaged file or a missing data key is an error.
 func Open(ctx context.Context, opt Options) (*Backend, error) {
 	if opt.RSABits == 0 {
-		opt.RSABits = DefaultRSABits
+		opt.RSABits = sealed.DefaultRSABits
 	}
 	if opt.derivation.Time == 0 {
 		opt.derivation = standardKDF()
@@ -91,10 +89,10 @@ func (b *Backend) open(passphrase oauth.Secret) error {
 	if err != nil {
 		return err
 	}
-	if b.files, err = subBox(dataKey, "signet key files", b.opt.Random); err != nil {
+	if b.files, err = sealed.Derive(dataKey, "signet key files", b.opt.Random); err != nil {
 		return err
 	}
-	b.data, err = subBox(dataKey, "signet sealed data", b.opt.Random)
+	b.data, err = sealed.Derive(dataKey, "signet sealed data", b.opt.Random)
 	return err
 }
 
@@ -117,7 +115,7 @@ func (b *Backend) Keys(ctx context.Context) ([]keys.Key, error) {
 		return nil, err
 	}
 	known := b.known()
-	fresh := make(map[string]loaded, len(names))
+	fresh := make(map[string]sealed.Key, len(names))
 	all := make([]keys.Key, 0, len(names))
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
@@ -139,7 +137,7 @@ func (b *Backend) Keys(ctx context.Context) ([]keys.Key, error) {
 	return all, nil
 }
 
-func (b *Backend) known() map[string]loaded {
+func (b *Backend) known() map[string]sealed.Key {
 	if known := b.keys.Load(); known != nil {
 		return *known
 	}
@@ -148,11 +146,6 @@ func (b *Backend) known() map[string]loaded {
 
 // Create implements keys.Backend.
 func (b *Backend) Create(ctx context.Context, spec keys.Spec) (keys.Key, error) {
-	for _, t := range []int{spec.CreatedAt.Year(), spec.ActivatesAt.Year()} {
-		if t < 1970 || t > 9999 {
-			return keys.Key{}, errors.New("making a key: time out of range")
-		}
-	}
 	unlock, err := b.lock.Lock()
 	if err != nil {
 		return keys.Key{}, fmt.Errorf("locking the key directory: %w", err)
@@ -171,7 +164,7 @@ func (b *Backend) Create(ctx context.Context, spec keys.Spec) (keys.Key, error) 
 		return keys.Key{}, err
 	}
 	_, err = b.Keys(ctx) // so that Sign knows it
-	return made.Key, err
+	return made, err
 }
 
 // Delete implements keys.Backend.
@@ -194,8 +187,5 @@ func (b *Backend) Sign(_ context.Context, kid, alg string, input []byte) ([]byte
 	if !ok {
 		return nil, keys.ErrNoKey
 	}
-	if key.Alg != alg {
-		return nil, fmt.Errorf("%w: the key is for another", jose.ErrAlgorithm)
-	}
-	return key.private.SignInput(input)
+	return key.Sign(alg, input)
 }

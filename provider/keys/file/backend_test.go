@@ -218,7 +218,7 @@ func BenchmarkRingSign(b *testing.B) {
 		b.Fatal(err)
 	}
 	ring, err := keys.NewRing(context.Background(), backend, keys.Options{
-		Clock: time.Now, Algs: keystest.Algorithms, PublishFor: time.Hour, RetireAfter: time.Hour, Log: log,
+		Clock: time.Now, Algs: keystest.Algorithms, PublishFor: time.Hour, RetireAfter: time.Hour, Maintain: true, Log: log,
 	})
 	if err != nil {
 		b.Fatal(err)

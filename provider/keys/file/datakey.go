@@ -12,13 +12,13 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
+	"signet/provider/keys/sealed"
 	"signet/provider/oauth"
 )
 
 const (
 	dataKeyFile   = "data-key.json"
 	dataKeyFormat = "signet data key 1"
-	dataKeySize   = 32
 	saltSize      = 16
 
 	// MinPassphrase is the least length of a passphrase, in bytes.
@@ -74,12 +74,12 @@ func loadDataKey(opt *Options, passphrase oauth.Secret) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	wrapper, err := newBox(wrapping, random)
+	wrapper, err := sealed.NewBox(wrapping, random)
 	if err != nil {
 		return nil, err
 	}
-	dataKey, err := wrapper.open(document.Wrapped, []byte(dataKeyFormat))
-	if err != nil || len(dataKey) != dataKeySize {
+	dataKey, err := wrapper.Open(document.Wrapped, []byte(dataKeyFormat))
+	if err != nil || len(dataKey) != sealed.KeySize {
 		return nil, fmt.Errorf("%s: the passphrase is wrong, or the file is damaged", path)
 	}
 	return dataKey, nil
@@ -98,22 +98,22 @@ func refuseOrphans(directory string) error {
 }
 
 func makeDataKey(path string, opt *Options, passphrase oauth.Secret) ([]byte, error) {
-	secrets := make([]byte, dataKeySize+saltSize)
+	secrets := make([]byte, sealed.KeySize+saltSize)
 	if _, err := io.ReadFull(opt.Random, secrets); err != nil {
 		return nil, fmt.Errorf("reading randomness: %w", err)
 	}
-	dataKey, salt := secrets[:dataKeySize:dataKeySize], secrets[dataKeySize:]
+	dataKey, salt := secrets[:sealed.KeySize:sealed.KeySize], secrets[sealed.KeySize:]
 	document := dataKeyDocument{Format: dataKeyFormat, KDF: opt.derivation}
 	document.KDF.Salt = salt
 	wrapping, err := document.KDF.derive(passphrase)
 	if err != nil {
 		return nil, err
 	}
-	wrapper, err := newBox(wrapping, opt.Random)
+	wrapper, err := sealed.NewBox(wrapping, opt.Random)
 	if err != nil {
 		return nil, err
 	}
-	if document.Wrapped, err = wrapper.seal(dataKey, []byte(dataKeyFormat)); err != nil {
+	if document.Wrapped, err = wrapper.Seal(dataKey, []byte(dataKeyFormat)); err != nil {
 		return nil, err
 	}
 	return dataKey, writeJSON(path, document)

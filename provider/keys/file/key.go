@@ -1,112 +1,44 @@
 package file
 
 import (
-	"crypto"
-	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"signet/provider/jose"
 	"signet/provider/keys"
+	"signet/provider/keys/sealed"
 )
 
-const keyFormat = "signet signing key 1"
-
-// facts are the part of a key file that anybody may read; they are authenticated with the secret.
-type facts struct {
-	Format      string    `json:"format"`
-	Kid         string    `json:"kid"`
-	Alg         string    `json:"alg"`
-	CreatedAt   time.Time `json:"created_at"`
-	ActivatesAt time.Time `json:"activates_at"`
-}
-
-// bytes is the facts' canonical form: the context under which the secret is sealed.
-func (f facts) bytes() []byte {
-	raw, _ := json.Marshal(f) // four texts and two times cannot fail: the years are checked in Create
-	return raw
-}
-
-type keyDocument struct {
-	facts
-	Private []byte `json:"private_key"` // PKCS #8, sealed
-}
-
-// loaded is a key in memory.
-type loaded struct {
-	keys.Key
-	private *jose.PrivateKey
-}
-
 // readKey reads, opens and checks one key file.
-func (b *Backend) readKey(name string) (loaded, error) {
+func (b *Backend) readKey(name string) (sealed.Key, error) {
 	raw, err := os.ReadFile(filepath.Join(b.opt.Directory, name)) //nolint:gosec // from the directory's listing
 	if err != nil {
-		return loaded{}, fmt.Errorf("reading a key: %w", err)
+		return sealed.Key{}, fmt.Errorf("reading a key: %w", err)
 	}
-	var document keyDocument
-	if err := json.Unmarshal(raw, &document); err != nil || document.Format != keyFormat {
-		return loaded{}, fmt.Errorf("%s: not a key file of this version", name)
-	}
-	der, err := b.files.open(document.Private, document.bytes())
+	record, err := sealed.Parse(raw)
 	if err != nil {
-		return loaded{}, fmt.Errorf("%s: damaged, changed, or sealed with another data key: %w", name, err)
+		return sealed.Key{}, fmt.Errorf("%s: %w", name, err)
 	}
-	private, err := parsePrivate(der, document.Alg)
+	key, err := record.Open(b.files)
 	if err != nil {
-		return loaded{}, fmt.Errorf("%s: %w", name, err)
+		return sealed.Key{}, fmt.Errorf("%s: %w", name, err)
 	}
-	if private.Kid() != document.Kid || name != document.Kid+keySuffix {
-		return loaded{}, fmt.Errorf("%s: the file's name, its kid and its key do not belong together", name)
+	if name != key.Kid+keySuffix {
+		return sealed.Key{}, fmt.Errorf("%s: the file's name and its key do not belong together", name)
 	}
-	return loaded{document.key(private.Public()), private}, nil
-}
-
-func (f facts) key(public crypto.PublicKey) keys.Key {
-	return keys.Key{Kid: f.Kid, Alg: f.Alg, Public: public, CreatedAt: f.CreatedAt, ActivatesAt: f.ActivatesAt}
-}
-
-func parsePrivate(der []byte, alg string) (*jose.PrivateKey, error) {
-	parsed, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		return nil, errors.New("no private key inside") // the cause could quote the secret
-	}
-	signer, ok := parsed.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("a key of type %T cannot sign", parsed)
-	}
-	return jose.NewPrivateKey(alg, "", signer)
+	return key, nil
 }
 
 // makeKey generates a key and writes its file. The caller holds the lock.
-func (b *Backend) makeKey(spec keys.Spec) (loaded, error) {
-	signer, err := jose.Generate(spec.Alg, b.opt.RSABits, b.opt.Random)
+func (b *Backend) makeKey(spec keys.Spec) (keys.Key, error) {
+	record, key, err := sealed.Generate(b.files, spec, b.opt.RSABits, b.opt.Random)
 	if err != nil {
-		return loaded{}, fmt.Errorf("generating a key: %w", err)
+		return keys.Key{}, err
 	}
-	private, err := jose.NewPrivateKey(spec.Alg, "", signer)
-	if err != nil {
-		return loaded{}, fmt.Errorf("generating a key: %w", err)
-	}
-	document := keyDocument{facts: facts{
-		Format: keyFormat, Kid: private.Kid(), Alg: spec.Alg,
-		CreatedAt: spec.CreatedAt.UTC().Truncate(time.Second), ActivatesAt: spec.ActivatesAt.UTC().Truncate(time.Second),
-	}}
-	der, err := x509.MarshalPKCS8PrivateKey(signer)
-	if err != nil {
-		return loaded{}, fmt.Errorf("encoding a key: %w", err)
-	}
-	if document.Private, err = b.files.seal(der, document.bytes()); err != nil {
-		return loaded{}, err
-	}
-	key := loaded{document.key(private.Public()), private}
-	return key, writeJSON(filepath.Join(b.opt.Directory, document.Kid+keySuffix), document)
+	return key.Key, writeJSON(filepath.Join(b.opt.Directory, key.Kid+keySuffix), record)
 }
 
 // removeKey deletes a key's file.

@@ -39,7 +39,7 @@ func child(directory string) error {
 		return err
 	}
 	ring, err := keys.NewRing(context.Background(), backend, keys.Options{
-		Clock: time.Now, Algs: []string{"ES256", "EdDSA"}, PublishFor: time.Hour, RetireAfter: time.Hour, Log: log,
+		Clock: time.Now, Algs: []string{"ES256", "EdDSA"}, PublishFor: time.Hour, RetireAfter: time.Hour, Maintain: true, Log: log,
 	})
 	if err != nil {
 		return err

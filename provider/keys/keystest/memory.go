@@ -19,13 +19,20 @@ type Memory struct {
 	list    []keys.Key
 	private map[string]*jose.PrivateKey
 	failure error
-	aead    cipher.AEAD
+	data    []cipher.AEAD // the newest last
 }
 
-var _ keys.Backend = (*Memory)(nil)
+var (
+	_ keys.Backend        = (*Memory)(nil)
+	_ keys.DataKeyRotator = (*Memory)(nil)
+)
 
 // NewMemory returns an empty backend. RSA keys that it makes have 2048 bits.
 func NewMemory() *Memory {
+	return &Memory{private: make(map[string]*jose.PrivateKey), data: []cipher.AEAD{newAEAD()}}
+}
+
+func newAEAD() cipher.AEAD {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails (Go 1.24)
 	block, err := aes.NewCipher(key)
@@ -36,7 +43,7 @@ func NewMemory() *Memory {
 	if err != nil {
 		panic(err) // AES has the block size
 	}
-	return &Memory{private: make(map[string]*jose.PrivateKey), aead: aead}
+	return aead
 }
 
 // FailWith makes every operation fail with err until it is called with nil: an outage.
@@ -108,7 +115,8 @@ func (m *Memory) Sign(_ context.Context, kid, alg string, input []byte) ([]byte,
 func (m *Memory) Seal(_ context.Context, plaintext, context []byte) ([]byte, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return m.aead.Seal(nil, nil, plaintext, context), m.failure //nolint:gosec // the AEAD draws the nonce itself
+	newest := m.data[len(m.data)-1]
+	return newest.Seal(nil, nil, plaintext, context), m.failure //nolint:gosec // the AEAD draws the nonce itself
 }
 
 // Open implements keys.Sealer.
@@ -118,9 +126,27 @@ func (m *Memory) Open(_ context.Context, sealed, context []byte) ([]byte, error)
 	if m.failure != nil {
 		return nil, m.failure
 	}
-	plaintext, err := m.aead.Open(nil, nil, sealed, context)
-	if err != nil {
-		return nil, keys.ErrSealed
+	for _, aead := range m.data {
+		if plaintext, err := aead.Open(nil, nil, sealed, context); err == nil {
+			return plaintext, nil
+		}
 	}
-	return plaintext, nil
+	return nil, keys.ErrSealed
+}
+
+// RotateDataKey implements keys.DataKeyRotator.
+func (m *Memory) RotateDataKey(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failure == nil {
+		m.data = append(m.data, newAEAD())
+	}
+	return m.failure
+}
+
+// Probe tells whether FailWith has been called.
+func (m *Memory) Probe(context.Context) error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.failure
 }

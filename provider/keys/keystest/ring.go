@@ -14,7 +14,7 @@ func testRing(t *testing.T, b keys.Backend) {
 	now := start
 	opt := keys.Options{
 		Clock: func() time.Time { return now }, Algs: []string{"ES256"},
-		PublishFor: time.Hour, RetireAfter: 10 * time.Minute, Log: slog.New(slog.DiscardHandler),
+		PublishFor: time.Hour, RetireAfter: 10 * time.Minute, Maintain: true, Log: slog.New(slog.DiscardHandler),
 	}
 	ring, err := keys.NewRing(t.Context(), b, opt)
 	if err != nil {

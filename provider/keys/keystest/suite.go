@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) keys.Backend) {
 		{"one of many wins", func(t *testing.T, b keys.Backend) { testRace(t, b, b) }},
 		{"delete", testDelete},
 		{"seal", testSeal},
+		{"data key rotation", func(t *testing.T, b keys.Backend) { testDataKeyRotation(t, b, b) }},
 		{"concurrent signing", testConcurrentSigning},
 		{"ring", testRing},
 	} {
@@ -43,6 +44,10 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b keys.Backend)) {
 	t.Run("one of many wins", func(t *testing.T) {
 		a, b := open(t)
 		testRace(t, a, b)
+	})
+	t.Run("data key rotation", func(t *testing.T) {
+		a, b := open(t)
+		testDataKeyRotation(t, a, b)
 	})
 	t.Run("what one makes the other uses", func(t *testing.T) {
 		a, b := open(t)
@@ -193,6 +198,37 @@ func testSeal(t *testing.T, b keys.Backend) {
 	} {
 		if opened, err := b.Open(t.Context(), attempt[0], attempt[1]); !errors.Is(err, keys.ErrSealed) {
 			t.Errorf("%s: opened %q, %v", name, opened, err)
+		}
+	}
+}
+
+// testDataKeyRotation: a rotates; what it sealed before and after opens at b, and signing goes on. It asks nothing
+// of a backend whose data key cannot be replaced.
+func testDataKeyRotation(t *testing.T, a, b keys.Backend) {
+	rotator, ok := a.(keys.DataKeyRotator)
+	if !ok {
+		return
+	}
+	key := create(t, a, keys.Spec{Alg: "ES256", CreatedAt: start, ActivatesAt: start})
+	label := []byte("client 1")
+	var sealed [][]byte
+	for range 3 {
+		s, err := a.Seal(t.Context(), []byte("secret"), label)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed = append(sealed, s)
+		for i, s := range sealed {
+			if opened, err := b.Open(t.Context(), s, label); err != nil || string(opened) != "secret" {
+				t.Fatalf("sealed with data key %d of %d: opened %q, %v", i+1, len(sealed), opened, err)
+			}
+		}
+		if list := load(t, b); len(list) != 1 || !equal(list[0], key) {
+			t.Fatalf("keys %v, want %v", list, key)
+		}
+		checkSignature(t, b, key)
+		if err := rotator.RotateDataKey(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
