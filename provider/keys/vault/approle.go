@@ -1,0 +1,96 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/vault/api"
+
+	"signet/provider/oauth"
+)
+
+func (c *Client) loginAppRole(ctx context.Context) (*api.SecretAuth, error) {
+	roleID, err := readSecret(c.opt.Auth.RoleIDFile)
+	if err != nil {
+		return nil, err
+	}
+	secretID, err := c.secretIDForLogin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.loginWith(ctx, map[string]any{"role_id": roleID, "secret_id": secretID})
+}
+
+// secretIDForLogin reads the secret id. A wrapped one is unwrapped once; a new wrapping token in the file
+// replaces it.
+func (c *Client) secretIDForLogin(ctx context.Context) (string, error) {
+	s := &c.session
+	inFile, err := readSecret(c.opt.Auth.SecretIDFile)
+	switch {
+	case !c.opt.Auth.Wrapped:
+		return inFile, err
+	case err != nil && s.secretID != "": // the file may be removed once it is used up
+		return s.secretID, nil
+	case err != nil:
+		return "", err
+	case inFile == s.unwrapped:
+		return s.secretID, nil
+	}
+	secretID, err := c.unwrap(ctx, inFile)
+	if err != nil {
+		return "", err
+	}
+	s.secretID, s.unwrapped = secretID, inFile
+	return secretID, nil
+}
+
+// unwrap exchanges a response-wrapping token for the secret id. Where it was made is checked first: a token of
+// another's making would log us in as someone else.
+func (c *Client) unwrap(ctx context.Context, wrapping string) (string, error) {
+	client, err := c.as("")
+	if err != nil {
+		return "", err
+	}
+	about, err := client.Logical().WriteWithContext(ctx, "sys/wrapping/lookup", map[string]any{"token": wrapping})
+	if err := classify(ctx, "write sys/wrapping/lookup", err); err != nil {
+		return "", spent(c.opt.Auth.SecretIDFile, err)
+	}
+	if about == nil {
+		return "", spent(c.opt.Auth.SecretIDFile, errors.New("vault does not know the wrapping token"))
+	}
+	if path, _ := about.Data["creation_path"].(string); !c.makesSecretIDs(path) {
+		return "", fmt.Errorf("%w: %s holds a wrapping token that was made by %q, not by auth/%s: it is not ours, and was left alone",
+			ErrDenied, c.opt.Auth.SecretIDFile, path, c.opt.Auth.Mount)
+	}
+	if client, err = c.as(wrapping); err != nil {
+		return "", err
+	}
+	secret, err := client.Logical().UnwrapWithContext(ctx, "")
+	if err := classify(ctx, "write sys/wrapping/unwrap", err); err != nil {
+		return "", spent(c.opt.Auth.SecretIDFile, err)
+	}
+	if secret != nil {
+		if id, _ := secret.Data["secret_id"].(string); id != "" {
+			return id, nil
+		}
+	}
+	return "", fmt.Errorf("%w: what %s unwraps to is no secret id", ErrDenied, c.opt.Auth.SecretIDFile)
+}
+
+// makesSecretIDs reports whether path is the one at which the role's secret ids are made.
+func (c *Client) makesSecretIDs(path string) bool {
+	path = strings.TrimPrefix(path, strings.Trim(c.opt.Namespace, "/")+"/")
+	role, found := strings.CutPrefix(path, "auth/"+c.opt.Auth.Mount+"/role/")
+	role, ends := strings.CutSuffix(role, "/secret-id")
+	return found && ends && role != "" && !strings.Contains(role, "/") && (c.opt.Auth.Role == "" || c.opt.Auth.Role == role)
+}
+
+// spent explains a wrapping token that Vault does not take.
+func spent(file string, err error) error {
+	if errors.Is(err, oauth.ErrUnavailable) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%w: the wrapping token in %s is used up or expired; if Signet did not use it, someone else has the secret id: destroy it and make a new one: %w", ErrDenied, file, err)
+}

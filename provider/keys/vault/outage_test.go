@@ -1,0 +1,160 @@
+package vault_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"signet/provider/keys/vault"
+	"signet/provider/keys/vaulttest"
+	"signet/provider/oauth"
+)
+
+// recovers waits until requests pass again, without anything being done to the client.
+func recovers(t testing.TB, c *vault.Client, mount string) {
+	t.Helper()
+	eventually(t, "recovery", func() bool {
+		_, _, err := c.ReadKV(t.Context(), mount, "a")
+		return err == nil
+	})
+	if c.State() != "closed" {
+		t.Errorf("the breaker is %s", c.State())
+	}
+	must(t, c.Probe(t.Context()))
+}
+
+// fails wants ErrUnavailable, also from the probe, until the breaker opens; and then without delay.
+func fails(t testing.TB, c *vault.Client, mount string, within time.Duration) {
+	t.Helper()
+	if err := c.Probe(t.Context()); !errors.Is(err, oauth.ErrUnavailable) {
+		t.Errorf("probe: %v", err)
+	}
+	eventually(t, "the breaker opens", func() bool {
+		begin := time.Now()
+		_, _, err := c.ReadKV(t.Context(), mount, "a")
+		if !errors.Is(err, oauth.ErrUnavailable) {
+			t.Fatalf("got %v", err)
+		}
+		if took := time.Since(begin); took > within {
+			t.Errorf("it took %s", took)
+		}
+		return c.State() == "open"
+	})
+}
+
+// TestOutages: sealed, killed and paused, with a client that lives through all of it.
+func TestOutages(t *testing.T) {
+	t.Parallel()
+	s := vaulttest.Start(t)
+	mount := s.Mount(t, "kv")
+	o, _ := appRole(t, s, nil)
+	o.Timeout = time.Second
+	c := open(t, o)
+	const within = 10 * time.Second // the timeout, on a machine that is busy
+	_, err := c.WriteKV(t.Context(), mount, "a", map[string]any{"k": "v"}, 0)
+	must(t, err)
+
+	s.Seal(t)
+	fails(t, c, mount, within)
+	s.Unseal(t)
+	recovers(t, c, mount)
+
+	s.Kill()
+	fails(t, c, mount, within)
+	if _, err := vault.Open(t.Context(), o); !errors.Is(err, oauth.ErrUnavailable) {
+		t.Errorf("opening without a Vault: %v", err)
+	}
+	s.Start(t)
+	recovers(t, c, mount)
+
+	s.Pause(t)
+	fails(t, c, mount, within)
+	s.Resume(t)
+	recovers(t, c, mount)
+	if data, _, err := c.ReadKV(t.Context(), mount, "a"); err != nil || data["k"] != "v" {
+		t.Errorf("read %v, %v", data, err)
+	}
+}
+
+// TestCallerGoesAway is no failure of Vault's.
+func TestCallerGoesAway(t *testing.T) {
+	t.Parallel()
+	s := vaulttest.Shared(t)
+	c := open(t, rootOptions(t, s))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		if _, err := c.Read(gone, "sys/health", nil); !errors.Is(err, context.Canceled) || errors.Is(err, oauth.ErrUnavailable) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if c.State() != "closed" {
+		t.Errorf("the breaker is %s", c.State())
+	}
+}
+
+// TestWrongCA does not talk to a Vault that it cannot verify.
+func TestWrongCA(t *testing.T) {
+	t.Parallel()
+	s, other := vaulttest.Shared(t), vaulttest.Start(t)
+	o := rootOptions(t, s)
+	o.CAFile = other.CAFile()
+	_, err := vault.Open(t.Context(), o)
+	if !errors.Is(err, oauth.ErrUnavailable) || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestNothingSecretIsLogged reads what the client says through a life with failures.
+func TestNothingSecretIsLogged(t *testing.T) {
+	t.Parallel()
+	s := vaulttest.Shared(t)
+	o, _ := appRole(t, s, nil)
+	var log lockedBuffer
+	o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	secretID, err := os.ReadFile(o.Auth.SecretIDFile)
+	must(t, err)
+	must(t, os.Chmod(o.Auth.SecretIDFile, 0o604))
+	c := open(t, o)
+	about := lookup(t, c)
+	must(t, os.WriteFile(o.Auth.SecretIDFile, []byte("not-the-secret-id"), 0o600))
+	must(t, s.Client(t).Auth().Token().RevokeAccessor(about["accessor"].(string)))
+	err = c.Probe(t.Context())
+	if !errors.Is(err, vault.ErrDenied) {
+		t.Errorf("got %v", err)
+	}
+	must(t, os.WriteFile(o.Auth.SecretIDFile, secretID, 0o600))
+	eventually(t, "a login", func() bool { return c.Probe(t.Context()) == nil })
+	said := log.String() + err.Error()
+	for _, secret := range []string{string(secretID), "not-the-secret-id", about["id"].(string), lookup(t, c)["id"].(string)} {
+		if strings.Contains(said, secret) {
+			t.Errorf("%q is in\n%s", secret, said)
+		}
+	}
+	if !strings.Contains(said, "others on this machine can read") {
+		t.Errorf("no warning of the file's mode in\n%s", said)
+	}
+}
+
+type lockedBuffer struct {
+	sync.Mutex
+	bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.Lock()
+	defer b.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.Lock()
+	defer b.Unlock()
+	return b.Buffer.String()
+}
