@@ -1,0 +1,154 @@
+package transit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"signet/provider/keys"
+	"signet/provider/keys/vault"
+)
+
+// Options configure a Backend.
+type Options struct {
+	Client *vault.Client
+	// Mount is where the transit engine is, KVMount the KV v2 engine.
+	Mount, KVMount string
+	// Prefix begins the names of all transit keys and the path of the record; it tells installations apart.
+	Prefix string
+	Log    *slog.Logger
+}
+
+// Backend implements keys.Backend. Several processes may use one prefix.
+type Backend struct {
+	opt   Options
+	vault caller
+	read  sync.Mutex // one loading at a time
+	now   atomic.Pointer[snapshot]
+	stats counters
+}
+
+var (
+	_ keys.Backend        = (*Backend)(nil)
+	_ keys.DataKeyRotator = (*Backend)(nil)
+)
+
+// snapshot is what signing reads; it is replaced, never changed.
+type snapshot struct {
+	content    []byte // of the record that it was made from
+	signing    []keys.Key
+	encryption []keys.Key
+	signs      map[string]*signingKey // by kid
+	decrypts   map[string]*decryptionKey
+}
+
+// prefixes are what transit, KV and policies take without escaping.
+var prefixes = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+
+// Open looks at the keys that are there. It makes the key that seals data if that is missing and the client's
+// identity may; signing keys are made by Create alone. It fails if Vault does not answer.
+func Open(ctx context.Context, opt Options) (*Backend, error) {
+	if opt.Client == nil || opt.Mount == "" || opt.KVMount == "" || opt.Log == nil {
+		return nil, errors.New("transit keys: client, mounts and log are needed")
+	}
+	if !prefixes.MatchString(opt.Prefix) {
+		return nil, fmt.Errorf("transit keys: prefix %q: want letters, digits, - and _", opt.Prefix)
+	}
+	return open(ctx, opt, client{opt.Client})
+}
+
+func open(ctx context.Context, opt Options, calls caller) (*Backend, error) {
+	b := &Backend{opt: opt, vault: calls}
+	if err := b.ensureDataKey(ctx); err != nil {
+		return nil, err
+	}
+	_, err := b.Keys(ctx)
+	return b, err
+}
+
+// Keys implements keys.Backend. The record is read each time, the public keys when it is another one.
+func (b *Backend) Keys(ctx context.Context) ([]keys.Key, error) {
+	now, err := b.refresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(now.signing), nil
+}
+
+func (b *Backend) refresh(ctx context.Context) (*snapshot, error) {
+	b.read.Lock()
+	defer b.read.Unlock()
+	r, err := b.readRecord(ctx)
+	if err != nil {
+		return nil, err
+	}
+	old := b.now.Load()
+	if old != nil && bytes.Equal(old.content, r.content) {
+		return old, nil
+	}
+	next, err := b.load(ctx, r, old)
+	if err != nil {
+		return nil, err
+	}
+	b.now.Store(next)
+	return next, nil
+}
+
+// load holds the record against transit.
+func (b *Backend) load(ctx context.Context, r *record, old *snapshot) (*snapshot, error) {
+	next := &snapshot{content: r.content, signs: make(map[string]*signingKey), decrypts: make(map[string]*decryptionKey)}
+	for alg, l := range r.Lines {
+		if len(l.Keys) == 0 {
+			continue
+		}
+		held, err := b.readTransitKey(ctx, kinds[alg])
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range l.Keys {
+			public, kid, err := held.public(e.Version)
+			if err != nil {
+				return nil, err
+			}
+			if kid != e.Kid {
+				return nil, fmt.Errorf("transit key %s version %d is %s, not the recorded %s", held.name, e.Version, kid, e.Kid)
+			}
+			key := keys.Key{Kid: kid, Alg: alg, Public: public, CreatedAt: e.CreatedAt, ActivatesAt: e.ActivatesAt}
+			if err := b.use(next, old, key, e.Version, held.name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return next, nil
+}
+
+// use puts a key into next. A signing key that old has keeps its gathering.
+func (b *Backend) use(next, old *snapshot, key keys.Key, version int, name string) (err error) {
+	if key.Alg == EncryptionAlg {
+		next.encryption = append(next.encryption, key)
+		next.decrypts[key.Kid], err = b.decryptionKey(key.Public, version, name)
+		return err
+	}
+	next.signing = append(next.signing, key)
+	if old != nil {
+		if known := old.signs[key.Kid]; known != nil && known.alg == key.Alg && known.version == version {
+			next.signs[key.Kid] = known
+			return nil
+		}
+	}
+	next.signs[key.Kid] = b.signingKey(key, version, name)
+	return nil
+}
+
+// Probe says whether Vault answers, is unsealed and knows us. It costs a call.
+func (b *Backend) Probe(ctx context.Context) error { return b.vault.Probe(ctx) }
+
+func (b *Backend) path(operation, key string) string {
+	return b.opt.Mount + "/" + operation + "/" + key
+}
