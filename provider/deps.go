@@ -12,6 +12,7 @@ import (
 	"signet/provider/keys"
 	"signet/provider/oauth"
 	"signet/provider/session"
+	"signet/provider/telemetry"
 	"signet/provider/token"
 )
 
@@ -37,7 +38,7 @@ type Keys interface {
 	Algorithms() []string
 }
 
-// Deps is what a provider works with. All are required.
+// Deps is what a provider works with. All but Telemetry are required.
 type Deps struct {
 	Store   Store
 	Keys    Keys
@@ -49,6 +50,8 @@ type Deps struct {
 	Clock   oauth.Clock
 	Random  oauth.Random
 	Log     *slog.Logger
+	// Telemetry measures the requests and the parts; nil = nobody looks.
+	Telemetry *telemetry.Telemetry
 }
 
 func (d Deps) validate() error {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"signet/provider/telemetry"
 	"signet/provider/web"
 )
 
@@ -17,25 +18,52 @@ type Check struct {
 // probeTimeout bounds all probes of one readiness request together.
 const probeTimeout = 3 * time.Second
 
-// Operations serves /healthz (the process runs) and /readyz (it can answer token requests; 503 names what
-// is red). It is for a loopback listener: the causes are shown.
-func Operations(checks ...Check) http.Handler {
+// Operations is [OperationsWith] without metrics.
+func Operations(checks ...Check) http.Handler { return OperationsWith(nil, checks...) }
+
+// OperationsWith serves /healthz (the process runs), /readyz (it can answer token requests; 503 names what is
+// red) and, unless metrics is nil, /metrics. It is for operators only - a loopback listener, or one that wants
+// their certificates: causes are shown.
+func OperationsWith(metrics http.Handler, checks ...Check) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
-		defer cancel()
 		status, result := http.StatusOK, make(map[string]string, len(checks))
-		for _, check := range checks {
-			result[check.Name] = "ok"
-			if err := check.Probe(ctx); err != nil {
-				status, result[check.Name] = http.StatusServiceUnavailable, err.Error()
+		probe(r.Context(), checks, func(name string, err error) {
+			result[name] = "ok"
+			if err != nil {
+				status, result[name] = http.StatusServiceUnavailable, err.Error()
 			}
-		}
+		})
 		w.Header().Set("Cache-Control", "no-store")
 		web.WriteJSON(w, status, map[string]any{"ready": status == http.StatusOK, "checks": result})
 	})
+	if metrics != nil {
+		mux.Handle("GET /metrics", metrics)
+	}
 	return mux
+}
+
+// SampleReadiness makes each check a metric, probed at each scrape.
+func SampleReadiness(t *telemetry.Telemetry, checks ...Check) {
+	t.Sample(telemetry.Ready, func(emit telemetry.Emit) {
+		probe(context.Background(), checks, func(name string, err error) {
+			if err != nil {
+				emit(0, name)
+				return
+			}
+			emit(1, name)
+		})
+	})
+}
+
+// probe asks all checks, within one limit of time.
+func probe(ctx context.Context, checks []Check, tell func(name string, err error)) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	for _, check := range checks {
+		tell(check.Name, check.Probe(ctx))
+	}
 }

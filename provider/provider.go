@@ -40,6 +40,9 @@ func New(config Config, deps Deps) (*Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trusted_proxies: %w", err)
 	}
+	if deps.Telemetry != nil {
+		deps = Observe(deps, deps.Telemetry)
+	}
 	p := &Provider{config: config, deps: deps, proxies: proxies}
 	h, err := p.endpoints()
 	if err != nil {
@@ -60,7 +63,9 @@ func (p *Provider) door(door web.Door) http.Handler {
 		p.proxies.Strip(r)
 		p.handler.ServeHTTP(w, r)
 	})
-	return web.Wrap(inner, web.Options{Random: p.deps.Random, Log: p.deps.Log, Door: door, Clock: p.deps.Clock})
+	return web.Wrap(inner, web.Options{
+		Random: p.deps.Random, Log: p.deps.Log, Door: door, Clock: p.deps.Clock, Observe: observer(p.deps.Telemetry, door),
+	})
 }
 
 // endpoints registers grants and client authentication methods and makes the handlers.

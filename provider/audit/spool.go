@@ -205,6 +205,13 @@ func (s *Spool) Health() error {
 	return nil
 }
 
+// Size is how many bytes wait for the sink, and how many make the spool full.
+func (s *Spool) Size() (used, capacity int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bytes, s.o.MaxBytes
+}
+
 // Close accepts no more entries, delivers what waits for as long as ctx lasts, and stops. What could not be
 // delivered stays in the folder for the next process; the error says so.
 func (s *Spool) Close(ctx context.Context) error {

@@ -56,6 +56,7 @@ func (e *Endpoint) respond(w http.ResponseWriter, r *http.Request, d destination
 // respondError sends an error to the client (RFC 6749 section 4.1.2.1).
 func (e *Endpoint) respondError(w http.ResponseWriter, r *http.Request, d destination, err error) {
 	shown := web.Public(err)
+	web.NotesOf(r.Context()).Error = shown.Code
 	answer := url.Values{"error": {string(shown.Code)}}
 	if shown.Description != "" {
 		answer.Set("error_description", shown.Description)

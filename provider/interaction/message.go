@@ -24,6 +24,7 @@ type errorView struct {
 // not be redirected to a client.
 func (p *Pages) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	shown := web.Public(err)
+	web.NotesOf(r.Context()).Error = shown.Code
 	status := web.StatusOf(shown.Code)
 	level := slog.LevelInfo
 	if status >= http.StatusInternalServerError {

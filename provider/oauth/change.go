@@ -114,6 +114,18 @@ type StoreUser struct {
 // RecordAudit adds one entry to the audit log.
 type RecordAudit struct{ Entry AuditEntry }
 
+// Announce tells the other processes on the database that something they hold in memory has changed.
+type Announce struct{ Topic Topic }
+
+// Topic names what can be announced.
+type Topic string
+
+// The topics. Storing a client announces TopicClients by itself.
+const (
+	TopicClients Topic = "clients"
+	TopicKeys    Topic = "keys"
+)
+
 // AuditEntry is one line of the audit log: who did what, and why it was allowed. No field is a secret.
 type AuditEntry struct {
 	ID         string         `json:"id"`
@@ -150,6 +162,7 @@ func (ForgetConsent) isChange()     {}
 func (StoreClient) isChange()       {}
 func (StoreUser) isChange()         {}
 func (RecordAudit) isChange()       {}
+func (Announce) isChange()          {}
 
 // ConflictError is what a client is told when the change came second.
 func (c *Conflict) ConflictError() *Error {

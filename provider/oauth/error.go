@@ -86,6 +86,10 @@ func (r *Refusal) Unwrap() error { return r.Err }
 // ErrNotFound is what a store's reading operations return for something that is not there.
 var ErrNotFound = errors.New("not found")
 
+// ErrUnavailable is wrapped by backends whose part cannot answer now: the database or the key service is out of
+// reach, overloaded or sealed. The request may be repeated; what it would have used up is not.
+var ErrUnavailable = errors.New("unavailable at present")
+
 // Conflict is what Commit returns when a conditional change did not apply because another request was
 // first. Nothing of the commit has been applied.
 type Conflict struct{ Change Change }

@@ -100,6 +100,8 @@ func classify(err error) *oauth.Error {
 		return lost.ConflictError()
 	case errors.As(err, &large):
 		return tooLarge()
+	case errors.Is(err, oauth.ErrUnavailable):
+		return oauth.Errorf(oauth.TemporarilyUnavailable, "the request cannot be completed at present").Because(err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return oauth.Errorf(oauth.TemporarilyUnavailable, "the request took too long").Because(err)
 	default:
@@ -111,6 +113,7 @@ func classify(err error) *oauth.Error {
 // request id. Access token errors are answered as [WriteBearerError] does.
 func WriteError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
 	shown := Public(err)
+	NotesOf(r.Context()).Error = shown.Code
 	switch shown.Code {
 	case oauth.InvalidToken, oauth.InsufficientScope:
 		writeChallenge(w, r, log, shown)
@@ -123,6 +126,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err er
 // the token goes into WWW-Authenticate. Errors that are not about the token are answered as by [WriteError].
 func WriteBearerError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
 	shown := Public(err)
+	NotesOf(r.Context()).Error = shown.Code
 	switch shown.Code {
 	case oauth.InvalidRequest, oauth.InvalidToken, oauth.InsufficientScope:
 		writeChallenge(w, r, log, shown)
@@ -199,6 +203,8 @@ func logError(r *http.Request, log *slog.Logger, status int, e *oauth.Error) {
 		slog.Int("status", status),
 		slog.String("error", string(e.Code)),
 		slog.String("error_description", e.Description),
+		ifAny("decision_id", e.Decision),
+		ifAny("trace_id", NotesOf(r.Context()).Trace),
 	}
 	if e.Cause != nil {
 		attrs = append(attrs, slog.String("cause", e.Cause.Error()))

@@ -30,13 +30,14 @@ const (
 type requestKey struct{}
 
 type requestInfo struct {
-	id   string
-	door Door
+	id    string
+	door  Door
+	notes Notes
 }
 
 // WithRequest returns a context that carries a request's id and door, as [Wrap] makes it.
 func WithRequest(ctx context.Context, id string, door Door) context.Context {
-	return context.WithValue(ctx, requestKey{}, &requestInfo{id, door})
+	return context.WithValue(ctx, requestKey{}, &requestInfo{id: id, door: door})
 }
 
 // RequestID returns the id under which the log has everything about this request, or "".
@@ -55,12 +56,13 @@ func DoorOf(ctx context.Context) Door {
 	return ""
 }
 
-// Options are what [Wrap] needs. All are required.
+// Options are what [Wrap] needs. All but Observe are required.
 type Options struct {
-	Random oauth.Random
-	Log    *slog.Logger
-	Door   Door
-	Clock  oauth.Clock
+	Random  oauth.Random
+	Log     *slog.Logger
+	Door    Door
+	Clock   oauth.Clock
+	Observe Observer
 }
 
 // Wrap surrounds a door's handler: it names each request (an X-Request-Id that comes in is ignored), sets
@@ -82,7 +84,9 @@ func Wrap(h http.Handler, opts Options) http.Handler {
 			rec.Header()["Strict-Transport-Security"] = strict
 		}
 		id, err := oauth.NewID(opts.Random)
-		r = r.WithContext(WithRequest(r.Context(), id, opts.Door))
+		ctx, end := opts.Observe.begin(WithRequest(r.Context(), id, opts.Door), r)
+		r = r.WithContext(ctx)
+		defer func() { end(max(rec.status, http.StatusOK)) }()
 		defer finish(rec, r, opts, start)
 		if err != nil {
 			WriteError(rec, r, opts.Log, fmt.Errorf("naming a request: %w", err))
@@ -129,6 +133,7 @@ func logAccess(rec *recorder, r *http.Request, opts Options, start time.Time) {
 	if err != nil {
 		remote = r.RemoteAddr
 	}
+	notes := NotesOf(r.Context())
 	attrs := [...]slog.Attr{
 		slog.String("request_id", RequestID(r.Context())),
 		slog.String("door", string(opts.Door)),
@@ -138,6 +143,8 @@ func logAccess(rec *recorder, r *http.Request, opts Options, start time.Time) {
 		slog.Int("status", max(rec.status, http.StatusOK)),
 		slog.Int64("bytes", rec.bytes),
 		slog.Int64("took_us", opts.Clock().Sub(start).Microseconds()),
+		ifAny("decision_id", notes.Decision),
+		ifAny("trace_id", notes.Trace),
 		{}, // the failure, if there was one
 	}
 	if rec.failure != nil {
