@@ -10,7 +10,7 @@ import (
 const (
 	selectClient  = `SELECT data FROM clients WHERE client_id = ?`
 	selectClients = `SELECT data FROM clients ORDER BY client_id`
-	deleteClient  = `DELETE FROM clients WHERE client_id = ?`
+	updateClient  = `UPDATE clients SET data = ? WHERE client_id = ?`
 	insertClient  = `INSERT INTO clients (client_id, data) VALUES (?, ?)`
 )
 
@@ -19,8 +19,10 @@ const (
 func (s *Store) Client(ctx context.Context, id string) (*oauth.Client, error) {
 	client, ticket := s.cache.get(id)
 	if client != nil {
+		s.counts.hits.Add(1)
 		return client, nil
 	}
+	s.counts.misses.Add(1)
 	client = new(oauth.Client)
 	err := s.readers.point(ctx, selectClient, values(id), func(row []driver.Value) error {
 		return decode(row[0], client)
@@ -42,10 +44,13 @@ func (p *plan) storeClient(c oauth.StoreClient) error {
 	if err != nil {
 		return err
 	}
+	expect := newKey
 	if !c.New {
-		p.do(c, anything, deleteClient, c.Client.ID)
+		p.do(c, anything, updateClient, data, c.Client.ID)
+		expect = knownKey
 	}
-	p.do(c, newKey, insertClient, c.Client.ID, data)
+	p.do(c, expect, insertClient, c.Client.ID, data)
+	p.do(c, anything, bumpVersion, string(oauth.TopicClients))
 	p.clients = append(p.clients, c.Client.ID)
 	return nil
 }

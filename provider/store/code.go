@@ -11,7 +11,7 @@ const (
 	selectCode = `SELECT data, used_at IS NOT NULL FROM codes WHERE digest = ?`
 	insertCode = `INSERT INTO codes (digest, grant_id, expires_at, data) VALUES (?, ?, ?, ?)`
 	redeemCode = `UPDATE codes SET used_at = ? WHERE digest = ? AND grant_id = ? AND used_at IS NULL
-		AND EXISTS (SELECT 1 FROM grants WHERE grant_id = codes.grant_id AND revoked_at IS NULL)`
+		AND EXISTS (SELECT 1 FROM grants WHERE grant_id = codes.grant_id AND revoked_at IS NULL ` + sharedLock + `)`
 	burnCode = `UPDATE codes SET used_at = ? WHERE digest = ? AND used_at IS NULL`
 )
 

@@ -6,5 +6,9 @@
 // holds between requests of one process and between processes on one database.
 //
 // Codes, tokens and session cookies are kept as digests only. Times in key columns are rounded down to
-// microseconds. The SQL is portable; what a database does its own way is in [dialect].
+// microseconds. One text of each statement serves every database; what one does its own way is in [dialect].
+//
+// A failure of the database is an [oauth.ErrUnavailable]. Over a network a transaction that was undone (a
+// deadlock, a conflict in a cluster) or whose connection was lost is executed again, after its outcome has
+// been made certain (see mark.go).
 package store

@@ -9,9 +9,9 @@ import (
 
 const (
 	selectGrant = `SELECT data, expires_at, revoked_at IS NOT NULL FROM grants WHERE grant_id = ?`
-	// One text for any filter: an empty parameter matches all.
+	// One text for any filter: a parameter of length 0 matches all.
 	selectGrants = `SELECT data, expires_at, revoked_at IS NOT NULL FROM grants
-		WHERE (? = '' OR client_id = ?) AND (? = '' OR user_id = ?) ORDER BY seq DESC LIMIT ?`
+		WHERE (? = 0 OR client_id = ?) AND (? = 0 OR user_id = ?) ORDER BY seq DESC LIMIT ?`
 	insertGrant = `INSERT INTO grants (grant_id, client_id, user_id, expires_at, data) VALUES (?, ?, ?, ?, ?)`
 	extendGrant = `UPDATE grants SET expires_at = ? WHERE grant_id = ? AND expires_at < ?`
 	revokeGrant = `UPDATE grants SET revoked_at = ? WHERE grant_id = ? AND revoked_at IS NULL`
@@ -37,7 +37,7 @@ func (s *Store) Grant(ctx context.Context, id string) (grant oauth.Grant, err er
 
 // Grants returns the grants that match, newest first.
 func (s *Store) Grants(ctx context.Context, f GrantFilter) (grants []oauth.Grant, err error) {
-	args := values(f.ClientID, f.ClientID, f.UserID, f.UserID, limit(f.Limit))
+	args := values(length(f.ClientID), f.ClientID, length(f.UserID), f.UserID, limit(f.Limit))
 	err = s.readers.scan(ctx, selectGrants, args, func(row []driver.Value) error {
 		grant, err := grantOf(row)
 		grants = append(grants, grant)

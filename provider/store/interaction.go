@@ -29,9 +29,9 @@ func (p *plan) storeInteraction(c oauth.StoreInteraction) error {
 	if err != nil {
 		return err
 	}
-	digest := c.Interaction.Digest[:]
-	p.do(c, anything, deleteInteraction, digest)
-	p.do(c, anything, insertInteraction, digest, micros(c.Interaction.ExpiresAt), data)
+	digest, until := c.Interaction.Digest[:], micros(c.Interaction.ExpiresAt)
+	p.do(c, anything, updateInteraction, until, data, digest)
+	p.do(c, knownKey, insertInteraction, digest, until, data)
 	return nil
 }
 

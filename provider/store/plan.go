@@ -43,6 +43,9 @@ func (p *plan) do(change oauth.Change, expect expectation, text string, args ...
 func newPlan(changes []oauth.Change) (plan, error) {
 	p := plan{ops: make([]op, 0, 2*len(changes))}
 	for _, change := range changes {
+		if err := fits(change); err != nil {
+			return plan{}, err
+		}
 		if err := p.add(change); err != nil {
 			return plan{}, err
 		}
@@ -97,6 +100,8 @@ func (p *plan) add(change oauth.Change) error {
 		return p.storeUser(c)
 	case oauth.RecordAudit:
 		return p.recordAudit(c)
+	case oauth.Announce:
+		return p.announce(c)
 	default:
 		return fmt.Errorf("store: unknown change %T", change)
 	}
@@ -108,6 +113,9 @@ func encode(v any) (string, error) {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return "", fmt.Errorf("store: %T does not encode: %w", v, err)
+	}
+	if len(raw) > maxData {
+		return "", fmt.Errorf("store: %T has %d bytes, at most %d are kept", v, len(raw), maxData)
 	}
 	return string(raw), nil
 }

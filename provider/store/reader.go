@@ -6,42 +6,59 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"signet/provider/oauth"
 )
 
 // pool holds the connections that read; a reader never waits for a writer, nor a writer for a reader.
+// Connections are opened when they are first needed.
 type pool struct {
-	idle   chan *conn
-	opened int
-	closed chan struct{}
+	dialect dialect
+	answer  time.Duration
+	clock   oauth.Clock
+	counts  *counters
+	idle    chan *slot
+	size    int
+	closed  chan struct{}
 }
 
-func openPool(ctx context.Context, d dialect, size int) (*pool, error) {
-	p := &pool{idle: make(chan *conn, size), closed: make(chan struct{})}
-	for range size {
-		raw, err := d.connect(ctx, false)
-		if err != nil {
-			return nil, errors.Join(err, p.close())
-		}
-		p.idle <- newConn(raw)
-		p.opened++
+// slot is the place of one connection.
+type slot struct {
+	conn   *conn // nil when it has to be opened
+	opened bool  // there has been one
+}
+
+func newPool(d dialect, t traits, clock oauth.Clock, counts *counters) *pool {
+	p := &pool{
+		dialect: d, answer: t.answer, clock: clock, counts: counts,
+		idle: make(chan *slot, t.readers), size: t.readers, closed: make(chan struct{}),
 	}
-	return p, nil
+	for range t.readers {
+		p.idle <- &slot{}
+	}
+	return p
 }
 
 // point reads the one row that text selects. ctx bounds the wait for a connection; the read itself takes
-// microseconds, less than what making it interruptible costs.
+// microseconds, or is bounded, and interrupting it would cost the connection.
 func (p *pool) point(ctx context.Context, text string, args []driver.NamedValue, read func(row []driver.Value) error) error {
 	found := false
-	err := p.with(ctx, func(c *conn) error {
-		return c.query(context.Background(), text, args, func(row []driver.Value) error {
+	err := p.with(ctx, func(c *conn) (begun bool, err error) {
+		reading := context.Background()
+		if p.answer > 0 {
+			var cancel context.CancelFunc
+			reading, cancel = context.WithTimeout(reading, p.answer)
+			defer cancel()
+		}
+		err = c.query(reading, text, args, func(row []driver.Value) error {
 			found = true
 			if err := read(row); err != nil {
 				return err
 			}
 			return errStop
 		})
+		return found, err
 	})
 	if err == nil && !found {
 		return oauth.ErrNotFound
@@ -51,27 +68,80 @@ func (p *pool) point(ctx context.Context, text string, args []driver.NamedValue,
 
 // scan reads any number of rows and ends with ctx.
 func (p *pool) scan(ctx context.Context, text string, args []driver.NamedValue, read func(row []driver.Value) error) error {
-	return p.with(ctx, func(c *conn) error { return c.query(ctx, text, args, read) })
+	return p.with(ctx, func(c *conn) (begun bool, err error) {
+		err = c.query(ctx, text, args, func(row []driver.Value) error {
+			begun = true
+			return read(row)
+		})
+		return begun, err
+	})
 }
 
-func (p *pool) with(ctx context.Context, use func(*conn) error) error {
+// with lends a connection. What fails in a way that may pass is done once more, on a new connection if the
+// old one is lost, unless use has begun to give out what it read.
+func (p *pool) with(ctx context.Context, use func(*conn) (begun bool, err error)) error {
+	var s *slot
 	select {
-	case c := <-p.idle:
-		defer func() { p.idle <- c }()
-		return use(c)
+	case s = <-p.idle:
+		defer func() { p.idle <- s }()
 	case <-p.closed:
 		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	for again := true; ; again = false {
+		err := p.ready(ctx, s)
+		begun := false
+		if err == nil {
+			begun, err = use(s.conn)
+		}
+		stopped := ended(ctx, err)
+		if kind, ok := faultOf(err); ok && kind == lost && s.conn != nil {
+			if stopped {
+				_ = s.conn.close() // interrupted, which is not the server's fault
+			} else {
+				s.conn.abandon(err)
+			}
+			s.conn = nil
+		}
+		switch {
+		case stopped:
+			return ctx.Err()
+		case !passing(err) || begun || !again:
+			return err
+		}
+		p.counts.retries.Add(1)
+	}
+}
+
+// ready has a connection that is worth using.
+func (p *pool) ready(ctx context.Context, s *slot) error {
+	if s.conn != nil && !s.conn.fresh(p.clock()) {
+		_ = s.conn.close() // it was only read from
+		s.conn = nil
+	}
+	if s.conn != nil {
+		return nil
+	}
+	c, err := p.dialect.connect(ctx, false)
+	if err != nil {
+		return err
+	}
+	if s.opened {
+		p.counts.reconnects.Add(1)
+	}
+	s.conn, s.opened = c, true
+	return nil
 }
 
 // close waits for the readers at work, then closes their connections. It is called once.
 func (p *pool) close() error {
 	close(p.closed)
 	var errs []error
-	for range p.opened {
-		errs = append(errs, (<-p.idle).close())
+	for range p.size {
+		if s := <-p.idle; s.conn != nil {
+			errs = append(errs, s.conn.close())
+		}
 	}
 	return errors.Join(errs...)
 }

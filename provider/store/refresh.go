@@ -18,13 +18,14 @@ const (
 	startFamily   = `UPDATE grants SET refresh_current = ?
 		WHERE grant_id = ? AND revoked_at IS NULL AND refresh_current IS NULL`
 	// The second alternative is the retry: the current token is unused, or the previous one would be
-	// another. A retry keeps the time of the first rotation, so that retrying does not prolong the grace.
+	// another. A retry keeps the time of the first rotation, so that retrying does not prolong the grace. The
+	// time is set first: MySQL assigns from left to right and would see the new refresh_current.
 	rotateFamily = `UPDATE grants SET
 			refresh_rotated_at = CASE WHEN refresh_current = ? THEN ? ELSE refresh_rotated_at END,
 			refresh_previous = ?, refresh_current = ?
 		WHERE grant_id = ? AND revoked_at IS NULL
 			AND (refresh_current = ? OR (refresh_previous = ? AND refresh_rotated_at >= ?))`
-	checkFamily = `SELECT 1 FROM grants WHERE grant_id = ? AND revoked_at IS NULL AND refresh_current = ?`
+	checkFamily = `SELECT 1 FROM grants WHERE grant_id = ? AND revoked_at IS NULL AND refresh_current = ? ` + sharedLock
 )
 
 // RefreshToken returns a refresh token, whether or not it is rotated, its grant revoked or its time over,

@@ -10,6 +10,7 @@ import (
 const (
 	selectSession = `SELECT data FROM sessions WHERE digest = ? AND expires_at > ?`
 	deleteSession = `DELETE FROM sessions WHERE digest = ?`
+	updateSession = `UPDATE sessions SET expires_at = ?, data = ? WHERE digest = ?`
 	insertSession = `INSERT INTO sessions (digest, expires_at, data) VALUES (?, ?, ?)`
 )
 
@@ -29,9 +30,9 @@ func (p *plan) storeSession(c oauth.StoreSession) error {
 	if err != nil {
 		return err
 	}
-	digest := c.Session.Digest[:]
-	p.do(c, anything, deleteSession, digest)
-	p.do(c, anything, insertSession, digest, micros(c.Session.ExpiresAt), data)
+	digest, until := c.Session.Digest[:], micros(c.Session.ExpiresAt)
+	p.do(c, anything, updateSession, until, data, digest)
+	p.do(c, knownKey, insertSession, digest, until, data)
 	return nil
 }
 

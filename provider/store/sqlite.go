@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -33,7 +34,7 @@ type sqliteDialect struct {
 	log  *slog.Logger
 }
 
-func newSQLite(path string, log *slog.Logger) (*sqliteDialect, error) {
+func newSQLite(path string, opt Options) (*sqliteDialect, error) {
 	if path == "" || path == ":memory:" {
 		return nil, errors.New("store: sqlite needs a file: sqlite:/path/to/file.db")
 	}
@@ -41,7 +42,7 @@ func newSQLite(path string, log *slog.Logger) (*sqliteDialect, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	return &sqliteDialect{path: path, log: log}, nil
+	return &sqliteDialect{path: path, log: opt.Log}, nil
 }
 
 // sqliteURI escapes the path, so that no character of it is taken for a connection parameter.
@@ -49,12 +50,27 @@ func sqliteURI(path, settings string) string {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: settings}).String()
 }
 
-func (d *sqliteDialect) connect(_ context.Context, writes bool) (driver.Conn, error) {
+// One connection writes, since SQLite lets only one. BEGIN IMMEDIATE takes the write lock at once: a
+// transaction that read first could fail at its first write.
+func (d *sqliteDialect) traits() traits {
+	return traits{begin: "BEGIN IMMEDIATE", migrations: "migrations/sqlite", writers: 1, readers: min(max(4, 2*runtime.GOMAXPROCS(0)), 32)}
+}
+
+func (d *sqliteDialect) form(text string) string { return text }
+
+func (d *sqliteDialect) connect(_ context.Context, writes bool) (*conn, error) {
 	settings := sqliteReader
 	if writes {
 		settings = sqliteWriter
 	}
-	return openSQLite(d.path, settings)
+	raw, err := openSQLite(d.path, settings)
+	if err != nil {
+		return nil, &fault{d.judge(err), err}
+	}
+	if writes {
+		d.warnIfReadable()
+	}
+	return newConn(raw, d), nil
 }
 
 func openSQLite(path, settings string) (driver.Conn, error) {
@@ -65,13 +81,20 @@ func openSQLite(path, settings string) (driver.Conn, error) {
 	return raw, nil
 }
 
-// begin takes the write lock at once: a transaction that read first could fail at its first write.
-func (d *sqliteDialect) begin() string { return "BEGIN IMMEDIATE" }
-
-func (d *sqliteDialect) isDuplicate(err error) bool {
+func (d *sqliteDialect) judge(err error) faultKind {
 	var e *sqlite.Error
-	return errors.As(err, &e) &&
-		(e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY || e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE)
+	if !errors.As(err, &e) {
+		return broken
+	}
+	switch e.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+		return duplicate
+	}
+	switch e.Code() & 0xff { // the primary result code
+	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG:
+		return refused
+	}
+	return broken
 }
 
 // createPrivate makes an empty file that only its owner can read; SQLite gives its log the same mode. The

@@ -95,18 +95,21 @@ func TestFiles(t *testing.T) {
 // TestSettings reads back what durability rests on.
 func TestSettings(t *testing.T) {
 	s := openFile(t, filepath.Join(t.TempDir(), "signet.db"), Options{})
-	reader := <-s.readers.idle
-	defer func() { s.readers.idle <- reader }()
+	reader, err := s.writers[0].dialect.connect(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.close() }()
 	for _, tt := range []struct {
 		name   string
 		conn   *conn
 		pragma string
 		want   string
 	}{
-		{"writer", s.writer.conn, "journal_mode", "wal"},
-		{"writer", s.writer.conn, "synchronous", "2"},
-		{"writer", s.writer.conn, "busy_timeout", "10000"},
-		{"writer", s.writer.conn, "wal_autocheckpoint", "4000"},
+		{"writer", s.writers[0].conn, "journal_mode", "wal"},
+		{"writer", s.writers[0].conn, "synchronous", "2"},
+		{"writer", s.writers[0].conn, "busy_timeout", "10000"},
+		{"writer", s.writers[0].conn, "wal_autocheckpoint", "4000"},
 		{"reader", reader, "query_only", "1"},
 	} {
 		var got string
@@ -118,24 +121,29 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s: %s is %q, %v; want %q", tt.name, tt.pragma, got, err, tt.want)
 		}
 	}
-	if _, err := reader.exec(deleteClient, values("c")); err == nil {
+	if _, err := reader.exec(deleteUser, values("c")); err == nil {
 		t.Error("a reader can write")
 	}
+}
+
+// requestStatements are those of requests and of the sweep that look for something.
+func requestStatements() []string {
+	statements := []string{
+		selectClient, updateClient, selectUser, selectUserByName, deleteUser, selectCode, redeemCode, burnCode,
+		selectGrant, extendGrant, revokeGrant, selectRefresh, startFamily, rotateFamily, checkFamily,
+		selectOpaque, selectRevoked, selectSession, deleteSession, updateSession, selectInteraction, deleteInteraction, updateInteraction,
+		selectConsent, renewConsent, forgetConsent, walkClient, walkClients, removeWithin, removeBetween, findOldAudit, removeOldAudit, bumpVersion,
+	}
+	for _, table := range expiring {
+		statements = append(statements, table.find, table.remove)
+	}
+	return statements
 }
 
 // TestPlans checks that no statement of a request reads a whole table.
 func TestPlans(t *testing.T) {
 	s := openFile(t, filepath.Join(t.TempDir(), "signet.db"), Options{})
-	statements := []string{
-		selectClient, deleteClient, selectUser, selectUserByName, deleteUser, selectCode, redeemCode, burnCode,
-		selectGrant, extendGrant, revokeGrant, selectRefresh, startFamily, rotateFamily, checkFamily,
-		selectOpaque, selectRevoked, selectSession, deleteSession, selectInteraction, deleteInteraction,
-		selectConsent, renewConsent, walkAssertions, removeAssertions, findOldAudit, removeOldAudit,
-	}
-	for _, table := range expiring {
-		statements = append(statements, table.find, table.remove)
-	}
-	for _, statement := range statements {
+	for _, statement := range requestStatements() {
 		args := make([]driver.Value, strings.Count(statement, "?"))
 		err := s.readers.scan(t.Context(), "EXPLAIN QUERY PLAN "+statement, values(args...), func(row []driver.Value) error {
 			if detail := text(row[3]); strings.Contains(detail, "SCAN") && detail != "SCAN CONSTANT ROW" || strings.Contains(detail, "TEMP B-TREE") {

@@ -5,37 +5,43 @@ import (
 	"database/sql/driver"
 	"errors"
 	"log/slog"
-	"runtime"
 	"sync"
 	"time"
 
 	"signet/provider/oauth"
 )
 
-// Options configure a store. Clock is required.
+// Options configure a store. Clock is required, for MySQL also Random.
 type Options struct {
 	// Clock decides what has expired, for reading and for Sweep.
 	Clock oauth.Clock
+	// Random names transactions, so that the outcome of one whose answer was lost can be found out. SQLite
+	// needs none.
+	Random oauth.Random
 	// Log receives warnings; nil drops them.
 	Log *slog.Logger
+	// NoMigrate leaves the schema as it is: Open fails with [ErrSchema] when it is too old.
+	NoMigrate bool
 	// KeepAudit is how long audit entries are kept; 0 keeps them for good.
 	KeepAudit time.Duration
-	// ClientMaxAge is how old a client read from memory may be, by Clock; 0 means one second, negative
-	// reads the database each time. It bounds how long another process's change goes unnoticed; a change
-	// committed by this process is seen at once.
+	// ClientMaxAge is how long another process's change of a client may go unnoticed, by Clock; 0 means one
+	// second, negative reads the database each time. A change committed by this process is seen at once.
 	ClientMaxAge time.Duration
 }
 
 // Store is the database. It is safe for concurrent use, and several processes may open one database.
 type Store struct {
 	opt     Options
+	traits  traits
 	readers *pool
-	writer  *writer // used by commitLoop only
+	writers []*writer // each used by one commitLoop only
 	cache   clientCache
+	topics  topics
+	counts  counters
 
 	queue   chan *job
 	closing chan struct{} // no new commits
-	stopped chan struct{} // commitLoop has ended
+	stopped chan struct{} // every commitLoop has ended
 	once    sync.Once
 	closed  error // result of the first Close
 
@@ -43,9 +49,19 @@ type Store struct {
 	walk     assertionKey // where the sweep of assertions goes on
 }
 
-// Open opens the database that the DSN names, "sqlite:/path/to/file.db", creates it if it is missing
-// (readable by its owner only, in a folder that exists) and applies pending migrations.
+// Open opens the database that the DSN names and, unless Options.NoMigrate is set, applies pending
+// migrations: "sqlite:/path/to/file.db", which is created if it is missing (readable by its owner only, in a
+// folder that exists), or "mysql:user@host:port,host:port/database?password_file=/path", which exists.
 func Open(ctx context.Context, dsn string, opt Options) (*Store, error) {
+	d, err := prepare(dsn, &opt)
+	if err != nil {
+		return nil, err
+	}
+	return openDialect(ctx, d, opt)
+}
+
+// prepare completes the options and reads the DSN.
+func prepare(dsn string, opt *Options) (dialect, error) {
 	if opt.Clock == nil {
 		return nil, errors.New("store: Options.Clock is missing")
 	}
@@ -55,35 +71,38 @@ func Open(ctx context.Context, dsn string, opt Options) (*Store, error) {
 	if opt.ClientMaxAge == 0 {
 		opt.ClientMaxAge = time.Second
 	}
-	d, err := parseDSN(dsn, opt)
-	if err != nil {
-		return nil, err
-	}
-	return openDialect(ctx, d, opt)
+	return parseDSN(dsn, *opt)
 }
 
 func openDialect(ctx context.Context, d dialect, opt Options) (*Store, error) {
-	if err := d.migrate(ctx); err != nil {
+	if opt.NoMigrate {
+		if err := checkSchema(ctx, d); err != nil {
+			return nil, err
+		}
+	} else if _, err := migrate(ctx, d, opt.Clock); err != nil {
 		return nil, err
 	}
-	w := &writer{dialect: d}
-	if err := w.connect(ctx); err != nil {
-		return nil, err
-	}
-	readers, err := openPool(ctx, d, min(max(4, 2*runtime.GOMAXPROCS(0)), 32))
-	if err != nil {
-		return nil, errors.Join(err, w.close())
-	}
+	t := d.traits()
 	s := &Store{
 		opt:     opt,
-		readers: readers,
-		writer:  w,
+		traits:  t,
 		cache:   clientCache{maxAge: opt.ClientMaxAge, clock: opt.Clock, entries: map[string]cachedClient{}},
 		queue:   make(chan *job, queueLength),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
-	go s.commitLoop()
+	s.readers = newPool(d, t, opt.Clock, &s.counts)
+	var down outage
+	for range t.writers {
+		s.writers = append(s.writers, &writer{dialect: d, traits: t, opt: opt, counts: &s.counts, outage: &down})
+	}
+	if err := s.writers[0].connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.readVersions(ctx); err != nil {
+		return nil, errors.Join(err, s.readers.close(), s.writers[0].close())
+	}
+	s.startCommitting()
 	return s, nil
 }
 
@@ -92,7 +111,11 @@ func (s *Store) Close() error {
 	s.once.Do(func() {
 		close(s.closing)
 		<-s.stopped
-		s.closed = errors.Join(s.readers.close(), s.writer.close())
+		errs := []error{s.readers.close()}
+		for _, w := range s.writers {
+			errs = append(errs, w.close())
+		}
+		s.closed = errors.Join(errs...)
 	})
 	return s.closed
 }

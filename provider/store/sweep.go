@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"sync"
 	"time"
 )
 
@@ -11,6 +12,7 @@ import (
 const (
 	sweepMargin = time.Minute
 	codeMargin  = time.Hour
+	markMargin  = time.Hour // a commit asks for its mark within seconds
 )
 
 // sweepChunk is how many rows one commit of the sweep removes: it shares the committer with requests.
@@ -44,10 +46,16 @@ const (
 	findOldAudit   = `SELECT at, id FROM audit WHERE at < ? ORDER BY at LIMIT ?`
 	removeOldAudit = `DELETE FROM audit WHERE at = ? AND id = ?`
 
-	walkAssertions = `SELECT client_id, jti, expires_at FROM assertions WHERE (client_id, jti) > (?, ?)
+	// The walk asks for what it compares column by column: MySQL reads a whole table for (a, b) > (?, ?), and
+	// a mix of AND and OR makes either database skip rows one by one.
+	walkClient = `SELECT client_id, jti, expires_at FROM assertions WHERE client_id = ? AND jti > ?
+		ORDER BY jti LIMIT ?`
+	walkClients = `SELECT client_id, jti, expires_at FROM assertions WHERE client_id > ?
 		ORDER BY client_id, jti LIMIT ?`
-	removeAssertions = `DELETE FROM assertions WHERE (client_id, jti) > (?, ?) AND (client_id, jti) <= (?, ?)
-		AND expires_at < ?`
+	removeWithin  = `DELETE FROM assertions WHERE client_id = ? AND jti > ? AND jti <= ? AND expires_at < ?`
+	removeBetween = `DELETE FROM assertions WHERE client_id > ? AND client_id < ? AND expires_at < ?`
+
+	removeMarks = `DELETE FROM commit_marks WHERE at < ? ORDER BY at, id LIMIT ?`
 )
 
 const (
@@ -55,9 +63,13 @@ const (
 	sweepPause = 20 * time.Millisecond // lets requests go first
 )
 
-// Run removes expired rows every so often until ctx ends, in batches with a pause between them. Failures are
-// logged and tried again.
+// Run does the work beside the requests until ctx ends: it removes expired rows every so often, in batches
+// with a pause between them, and follows the announcements of other processes (see [Store.Subscribe]).
+// Failures are logged and tried again.
 func (s *Store) Run(ctx context.Context, every time.Duration) {
+	var follower sync.WaitGroup
+	defer follower.Wait()
+	follower.Go(func() { s.follow(ctx) })
 	wait := every
 	for {
 		timer := time.NewTimer(wait)
@@ -96,8 +108,25 @@ func (s *Store) Sweep(ctx context.Context, batch int) (removed int, err error) {
 	if err != nil {
 		return removed, err
 	}
+	n, err = s.sweepMarks(ctx, now, batch)
+	removed += n
+	if err != nil {
+		return removed, err
+	}
 	n, err = s.sweepAssertions(ctx, micros(now.Add(-sweepMargin)), batch)
 	return removed + n, err
+}
+
+// sweepMarks removes the marks of transactions whose outcome nobody asks for any more, at one end of their
+// table.
+func (s *Store) sweepMarks(ctx context.Context, now time.Time, batch int) (int, error) {
+	if !s.traits.marked {
+		return 0, nil
+	}
+	var p plan
+	p.do(nil, anything, removeMarks, micros(now.Add(-markMargin)), int64(batch))
+	removed, err := s.submit(ctx, p)
+	return int(removed), err
 }
 
 func (s *Store) sweepTable(ctx context.Context, find, remove string, before int64, batch int) (int, error) {
@@ -158,34 +187,58 @@ func (s *Store) sweepAssertions(ctx context.Context, before int64, batch int) (r
 	return removed, nil
 }
 
+// sweepStretch looks at the next rows: those left of the client where the walk is, then those of further
+// clients.
 func (s *Store) sweepStretch(ctx context.Context, before int64, batch int) (removed int, more bool, err error) {
-	from, to := s.walk, s.walk
-	rows, expired := 0, 0
-	args := values(from.clientID, from.jti, int64(batch))
-	err = s.readers.scan(ctx, walkAssertions, args, func(row []driver.Value) error {
-		to = assertionKey{text(row[0]), text(row[1])}
-		rows++
-		if integer(row[2]) < before {
-			expired++
-		}
-		return nil
-	})
-	if err != nil {
+	from := s.walk
+	here := stretch{to: from, before: before}
+	if err := s.readers.scan(ctx, walkClient, values(from.clientID, from.jti, int64(batch)), here.see); err != nil {
 		return 0, false, err
 	}
-	if expired > 0 {
-		var p plan
-		p.do(nil, anything, removeAssertions, from.clientID, from.jti, to.clientID, to.jti, before)
+	beyond := stretch{to: assertionKey{clientID: from.clientID}, before: before}
+	if left := batch - here.rows; left > 0 {
+		if err := s.readers.scan(ctx, walkClients, values(from.clientID, int64(left)), beyond.see); err != nil {
+			return 0, false, err
+		}
+	}
+	var p plan
+	if here.expired {
+		p.do(nil, anything, removeWithin, from.clientID, from.jti, here.to.jti, before)
+	}
+	if beyond.expired {
+		p.do(nil, anything, removeBetween, from.clientID, beyond.to.clientID, before)
+		p.do(nil, anything, removeWithin, beyond.to.clientID, "", beyond.to.jti, before)
+	}
+	if len(p.ops) > 0 {
 		changed, err := s.submit(ctx, p)
 		if err != nil {
 			return 0, false, err
 		}
 		removed = int(changed)
 	}
-	if more = rows == batch; more {
-		s.walk = to
-	} else {
+	switch {
+	case here.rows+beyond.rows < batch:
 		s.walk = assertionKey{}
+		return removed, false, nil
+	case beyond.rows > 0:
+		s.walk = beyond.to
+	default:
+		s.walk = here.to
 	}
-	return removed, more, nil
+	return removed, true, nil
+}
+
+// stretch is what a part of the walk saw.
+type stretch struct {
+	before  int64
+	to      assertionKey // its last row
+	rows    int
+	expired bool // there was one
+}
+
+func (s *stretch) see(row []driver.Value) error {
+	s.to = assertionKey{text(row[0]), text(row[1])}
+	s.rows++
+	s.expired = s.expired || integer(row[2]) < s.before
+	return nil
 }

@@ -8,11 +8,18 @@ import (
 	"signet/provider/oauth"
 )
 
-// writer executes transactions on the one connection that writes. No savepoints: a commit that has to be
+// writer executes transactions on a connection that writes. No savepoints: a commit that has to be
 // undone while others share its transaction is rare, and they are then all executed again without it.
 type writer struct {
 	dialect dialect
-	conn    *conn // nil when it has to be opened again
+	traits  traits
+	opt     Options
+	counts  *counters
+	outage  *outage // shared by all writers
+
+	conn   *conn  // nil when it has to be opened again
+	opened bool   // there has been one
+	doubts []mark // transactions given up with an unknown outcome
 }
 
 // run gives every job its outcome. Jobs of one transaction become durable together; a job that fails
@@ -20,7 +27,7 @@ type writer struct {
 func (w *writer) run(jobs []*job) {
 	var apart []*job
 	for len(jobs) > 0 {
-		failed, err := w.transaction(jobs)
+		failed, err := w.persist(jobs)
 		if failed < 0 {
 			if err != nil {
 				fail(jobs, err)
@@ -31,7 +38,7 @@ func (w *writer) run(jobs []*job) {
 		jobs = append(jobs[:failed:failed], jobs[failed+1:]...)
 	}
 	for i := range apart {
-		if _, err := w.transaction(apart[i : i+1]); err != nil {
+		if _, err := w.persist(apart[i : i+1]); err != nil {
 			apart[i].err = err
 		}
 	}
@@ -45,50 +52,87 @@ func fail(jobs []*job, err error) {
 
 // transaction executes the jobs and commits. A job that failed half-way is returned by its index, with
 // everything rolled back. A negative index with an error means that none was committed, or, when the
-// disk failed at the very end, that nobody can know.
-func (w *writer) transaction(jobs []*job) (failed int, err error) {
-	if err := w.begin(); err != nil {
-		return -1, fmt.Errorf("store: beginning a transaction: %w", err)
+// database failed at the very end and stayed away, that nobody can know.
+func (w *writer) transaction(ctx context.Context, jobs []*job) (failed int, err error) {
+	m, err := w.begin(ctx)
+	if err != nil {
+		return -1, fmt.Errorf("beginning a transaction: %w", err)
 	}
 	for i, j := range jobs {
 		if err := w.apply(j); err != nil {
-			w.rollback()
+			w.rollback(err)
+			if passing(err) {
+				i = -1 // no fault of this job
+			}
 			return i, err
 		}
 	}
-	if _, err := w.conn.exec("COMMIT", nil); err != nil {
-		w.rollback()
-		return -1, fmt.Errorf("store: committing: %w", err)
+	if err := w.conn.control("COMMIT"); err != nil {
+		w.rollback(err)
+		err = fmt.Errorf("committing: %w", err)
+		if w.traits.marked {
+			return -1, w.resolve(ctx, m, err)
+		}
+		return -1, err
 	}
+	w.counts.transactions.Add(1)
 	return -1, nil
 }
 
 func (w *writer) connect(ctx context.Context) error {
-	raw, err := w.dialect.connect(ctx, true)
+	c, err := w.dialect.connect(ctx, true)
 	if err != nil {
 		return err
 	}
-	w.conn = newConn(raw)
+	if w.opened {
+		w.counts.reconnects.Add(1)
+	}
+	w.conn, w.opened = c, true
 	return nil
 }
 
-func (w *writer) begin() error {
-	if w.conn == nil {
-		if err := w.connect(context.Background()); err != nil {
-			return err
-		}
-	}
-	_, err := w.conn.exec(w.dialect.begin(), nil)
-	return err
-}
-
-// rollback undoes the transaction. Where that fails (a full disk makes SQLite roll back by itself, a lost
-// connection cannot answer) the connection is given up, which undoes it as well.
-func (w *writer) rollback() {
-	if _, err := w.conn.exec("ROLLBACK", nil); err != nil {
-		_ = w.conn.close() // nothing is left to save on it
+// ready has a connection that is worth using.
+func (w *writer) ready(ctx context.Context) error {
+	if w.conn != nil && !w.conn.fresh(w.opt.Clock()) {
+		_ = w.conn.close() // between transactions
 		w.conn = nil
 	}
+	if w.conn != nil {
+		return nil
+	}
+	return w.connect(ctx)
+}
+
+func (w *writer) begin(ctx context.Context) (m mark, err error) {
+	if err := w.ready(ctx); err != nil {
+		return mark{}, err
+	}
+	if w.traits.begin != "" {
+		if err := w.conn.control(w.traits.begin); err != nil {
+			return mark{}, err // nothing has begun
+		}
+	}
+	if w.traits.marked {
+		if m, err = w.newMark(); err == nil {
+			_, err = w.conn.exec(insertMark, values(m.at, m.id[:], int64(0)))
+		}
+		if err != nil {
+			w.rollback(err)
+		}
+	}
+	return m, err
+}
+
+// rollback undoes the transaction that cause has ended. Where that fails (a full disk makes SQLite roll back
+// by itself, a lost connection cannot answer) the connection is given up, which undoes it as well.
+func (w *writer) rollback(cause error) {
+	if kind, ok := faultOf(cause); !ok || kind != lost {
+		if cause = w.conn.control("ROLLBACK"); cause == nil {
+			return
+		}
+	}
+	w.conn.abandon(cause)
+	w.conn = nil
 }
 
 func (w *writer) close() error {
@@ -107,7 +151,7 @@ func (w *writer) apply(j *job) error {
 		rows, conflict, err := w.execute(op)
 		switch {
 		case err != nil:
-			return fmt.Errorf("store: applying %T: %w", op.change, err)
+			return fmt.Errorf("applying %T: %w", op.change, err)
 		case conflict && j.changed > 0:
 			return &oauth.Conflict{Change: op.change}
 		case conflict:
@@ -130,8 +174,10 @@ func (w *writer) execute(op *op) (rows int64, conflict bool, err error) {
 		return 0, conflict, err
 	}
 	rows, err = w.conn.exec(op.text, op.args)
-	if err != nil && (op.expect == newKey || op.expect == knownKey) && w.dialect.isDuplicate(err) {
-		return 0, op.expect == newKey, nil
+	if op.expect == newKey || op.expect == knownKey {
+		if kind, ok := faultOf(err); ok && kind == duplicate {
+			return 0, op.expect == newKey, nil
+		}
 	}
 	return rows, err == nil && rows == 0 && op.expect == rowChanged, err
 }

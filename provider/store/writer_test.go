@@ -31,18 +31,19 @@ type faulty struct {
 
 var errFault = errors.New("disk on fire")
 
-func (f *faulty) connect(ctx context.Context, writes bool) (driver.Conn, error) {
+func (f *faulty) connect(ctx context.Context, writes bool) (*conn, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.refused {
-		return nil, errFault
+		return nil, &fault{broken, errFault}
 	}
-	raw, err := f.sqliteDialect.connect(ctx, writes)
+	c, err := f.sqliteDialect.connect(ctx, writes)
 	if err != nil || !writes {
-		return raw, err
+		return c, err
 	}
 	f.opened++
-	return &faultyConn{Conn: raw, faulty: f}, nil
+	c.raw = &faultyConn{Conn: c.raw, faulty: f}
+	return c, nil
 }
 
 type faultyConn struct {
@@ -82,7 +83,7 @@ func (s *faultyStmt) QueryContext(ctx context.Context, args []driver.NamedValue)
 
 func openFaulty(t *testing.T) (*Store, *faulty) {
 	t.Helper()
-	d, err := newSQLite(filepath.Join(t.TempDir(), "signet.db"), slog.New(slog.DiscardHandler))
+	d, err := newSQLite(filepath.Join(t.TempDir(), "signet.db"), Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +119,7 @@ func TestFailures(t *testing.T) {
 			f.mu.Lock()
 			f.fail = tt.fail
 			f.mu.Unlock()
-			if err := s.Commit(t.Context(), storeClient("c")); !errors.Is(err, errFault) {
+			if err := s.Commit(t.Context(), storeClient("c")); !errors.Is(err, errFault) || !errors.Is(err, oauth.ErrUnavailable) {
 				t.Fatalf("Commit: %v, want the fault", err)
 			}
 			if _, err := s.Client(t.Context(), "c"); !errors.Is(err, oauth.ErrNotFound) {
@@ -141,7 +142,7 @@ func TestLostConnection(t *testing.T) {
 	f.fail, f.refused = []string{"COMMIT", "ROLLBACK"}, true
 	f.mu.Unlock()
 	for range 3 {
-		if err := s.Ping(t.Context()); !errors.Is(err, errFault) {
+		if err := s.Ping(t.Context()); !errors.Is(err, errFault) || !errors.Is(err, oauth.ErrUnavailable) {
 			t.Fatalf("Ping without a connection: %v", err)
 		}
 	}
@@ -170,15 +171,15 @@ func TestGroup(t *testing.T) {
 	dirty := newJob(storeClient("undone"), storeClient("taken"))
 	first, last := newJob(storeClient("first")), newJob(storeClient("last"))
 
-	s.writer.run([]*job{first, clean, last}) // the committer is idle
+	s.writers[0].run([]*job{first, clean, last}) // the committer is idle
 	f.mu.Lock()
-	seen := slices.Clone(f.seen[len(f.seen)-5:])
+	seen := slices.Clone(f.seen[len(f.seen)-7:])
 	f.mu.Unlock()
-	if diff := cmp.Diff([]string{"BEGIN", "INSERT", "INSERT", "INSERT", "COMMIT"}, seen); diff != "" {
+	if diff := cmp.Diff([]string{"BEGIN", "INSERT", "UPDATE", "INSERT", "INSERT", "UPDATE", "COMMIT"}, seen); diff != "" {
 		t.Errorf("one transaction, no savepoints (-want +got):\n%s", diff)
 	}
 	for _, j := range []*job{newJob(storeClient("a")), newJob(storeClient("b"))} {
-		s.writer.run([]*job{dirty, j})
+		s.writers[0].run([]*job{dirty, j})
 		if j.err != nil {
 			t.Errorf("a job suffers for another: %v", j.err)
 		}

@@ -13,6 +13,8 @@ import (
 type Backend interface {
 	Commit(ctx context.Context, changes ...oauth.Change) error
 	Sweep(ctx context.Context, batch int) (removed int, err error)
+	Run(ctx context.Context, every time.Duration)
+	Subscribe(topic oauth.Topic, f func())
 	Ping(ctx context.Context) error
 	Close() error
 
@@ -39,8 +41,21 @@ var now = time.Date(2026, time.March, 4, 5, 6, 7, 891011000, time.UTC)
 // Clock stands still. Backends under test are opened with it.
 func Clock() time.Time { return now }
 
+// Effort is how often the suite repeats what depends on chance: races, random sequences, kills.
+type Effort struct {
+	Races     int // rounds of each race
+	Sequences int // random lives of a family of refresh tokens
+	Kills     int // processes killed at work
+}
+
+// Full is for a database on this machine; Network for one that each statement is sent to.
+var (
+	Full    = Effort{Races: 20, Sequences: 100, Kills: 10}
+	Network = Effort{Races: 8, Sequences: 20, Kills: 4}
+)
+
 // Run runs the suite. open returns an empty store, opened with Clock, that is closed by t.Cleanup.
-func Run(t *testing.T, open func(t *testing.T) Backend) {
+func Run(t *testing.T, effort Effort, open func(t *testing.T) Backend) {
 	tests := []struct {
 		name string
 		test func(*testing.T, Backend)
@@ -56,7 +71,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		{"RefreshRotation", testRefreshRotation},
 		{"RefreshGrace", testRefreshGrace},
 		{"RefreshKept", testRefreshKept},
-		{"RefreshFamilies", testRefreshFamilies},
+		{"RefreshFamilies", effort.testRefreshFamilies},
 		{"OpaqueTokens", testOpaqueTokens},
 		{"Sessions", testSessions},
 		{"Interactions", testInteractions},
@@ -66,10 +81,13 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		{"ConflictsWithinGroup", testConflictsWithinGroup},
 		{"UnknownChange", testUnknownChange},
 		{"Cancellation", testCancellation},
+		{"ReplacedAtOnce", testReplacedAtOnce},
+		{"Overlong", testOverlong},
+		{"Announcements", testAnnouncements},
 		{"Closing", testClosing},
 		{"Ping", testPing},
-		{"Races", testRaces},
-		{"InteractionRace", testInteractionRace},
+		{"Races", effort.testRaces},
+		{"InteractionRace", effort.testInteractionRace},
 		{"Sweep", testSweep},
 		{"SweepBatches", testSweepBatches},
 		{"SweepUnderLoad", testSweepUnderLoad},

@@ -12,8 +12,8 @@ import (
 
 // testInteractionRace has logins meet approvals of one waiting request: one approval wins, no login brings the
 // request back, and a login that came second leaves no session behind.
-func testInteractionRace(t *testing.T, b Backend) {
-	for round := range 20 {
+func (e Effort) testInteractionRace(t *testing.T, b Backend) {
+	for round := range e.Races {
 		key := fmt.Sprintf("interaction-%d", round)
 		waiting := oauth.Interaction{Digest: digest(key), Request: request(), ExpiresAt: now.Add(time.Hour)}
 		commit(t, b, oauth.StoreInteraction{Interaction: waiting})

@@ -31,6 +31,19 @@ func load(ctx context.Context, b Backend) error {
 }
 
 func loadOne(ctx context.Context, b Backend, say *sync.Mutex, id string) error {
+	var failed error
+	err := life(ctx, b, id, func(step string) {
+		say.Lock()
+		defer say.Unlock()
+		if _, err := fmt.Println(step, id); err != nil {
+			failed = err
+		}
+	})
+	return errors.Join(err, failed)
+}
+
+// life is one login's: a code, its redemption, the rotation of its refresh token. It calls done after each commit.
+func life(ctx context.Context, b Backend, id string, done func(step string)) error {
 	for _, step := range []struct {
 		done    string
 		changes []oauth.Change
@@ -42,20 +55,15 @@ func loadOne(ctx context.Context, b Backend, say *sync.Mutex, id string) error {
 		if err := b.Commit(ctx, step.changes...); err != nil {
 			return err
 		}
-		say.Lock()
-		_, err := fmt.Println(step.done, id)
-		say.Unlock()
-		if err != nil {
-			return err
-		}
+		done(step.done)
 	}
 	return nil
 }
 
-// testKilled kills a process at work, ten times on one database: what it had said is there, and what it
+// testKilled kills a process at work, several times on one database: what it had said is there, and what it
 // had not said is there whole or not at all.
-func testKilled(t *testing.T, open Opener, dsn string) {
-	for round := range 10 {
+func (e Effort) testKilled(t *testing.T, open Opener, dsn string) {
+	for round := range e.Kills {
 		p := start(t, "load", dsn)
 		said := map[string]string{} // the last step of each id
 		for range 50 + 37*round {

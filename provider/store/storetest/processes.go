@@ -22,11 +22,11 @@ const (
 type Opener func(ctx context.Context, dsn string) (Backend, error)
 
 // Main is called by the TestMain of a package that uses RunProcesses: in a child process it plays the
-// child's part instead of running tests. It returns the exit code.
-func Main(m *testing.M, open Opener) int {
+// child's part instead of calling run, which runs the tests. It returns the exit code.
+func Main(run func() int, open Opener) int {
 	mode := os.Getenv(childMode)
 	if mode == "" {
-		return m.Run()
+		return run()
 	}
 	if err := child(open, mode, os.Getenv(childDSN)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -37,10 +37,11 @@ func Main(m *testing.M, open Opener) int {
 
 // RunProcesses is the part of the suite that needs several processes; TestMain has to call Main with the
 // same open. dsn names a new, empty database.
-func RunProcesses(t *testing.T, open Opener, dsn func(testing.TB) string) {
+func RunProcesses(t *testing.T, effort Effort, open Opener, dsn func(testing.TB) string) {
 	t.Run("OpenedAtOnce", func(t *testing.T) { testOpenedAtOnce(t, dsn(t)) })
-	t.Run("Races", func(t *testing.T) { testProcessRaces(t, open, dsn(t)) })
-	t.Run("Killed", func(t *testing.T) { testKilled(t, open, dsn(t)) })
+	t.Run("Announcements", func(t *testing.T) { testProcessAnnouncements(t, open, dsn(t)) })
+	t.Run("Races", func(t *testing.T) { effort.testProcessRaces(t, open, dsn(t)) })
+	t.Run("Killed", func(t *testing.T) { effort.testKilled(t, open, dsn(t)) })
 }
 
 // openHere opens the database in the test's own process.
@@ -158,7 +159,7 @@ func testOpenedAtOnce(t *testing.T, dsn string) {
 }
 
 // testProcessRaces has two processes make ten attempts each at once.
-func testProcessRaces(t *testing.T, open Opener, dsn string) {
+func (e Effort) testProcessRaces(t *testing.T, open Opener, dsn string) {
 	b := openHere(t, open, dsn)
 	racers := []*process{start(t, "race", dsn), start(t, "race", dsn)}
 	for _, p := range racers {
@@ -166,7 +167,7 @@ func testProcessRaces(t *testing.T, open Opener, dsn string) {
 	}
 	for i, op := range singleUses {
 		t.Run(op.name, func(t *testing.T) {
-			for round := range 20 {
+			for round := range e.Races {
 				key := fmt.Sprintf("%s-%d", op.name, round)
 				if op.prepare != nil {
 					commit(t, b, op.prepare(key)...)

@@ -133,10 +133,10 @@ func (op singleUse) check(t *testing.T, b Backend, key string, won int, err erro
 	}
 }
 
-func testRaces(t *testing.T, b Backend) {
+func (e Effort) testRaces(t *testing.T, b Backend) {
 	for _, op := range singleUses {
 		t.Run(op.name, func(t *testing.T) {
-			for round := range 20 {
+			for round := range e.Races {
 				key := fmt.Sprintf("%s-%d", op.name, round)
 				if op.prepare != nil {
 					commit(t, b, op.prepare(key)...)

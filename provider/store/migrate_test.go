@@ -1,0 +1,177 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/provider/oauth"
+	"signet/provider/store/dbtest"
+)
+
+// everyDatabase runs a test on a new database of each kind.
+func everyDatabase(t *testing.T, test func(t *testing.T, dsn string)) {
+	for name, dsn := range map[string]func(testing.TB) string{
+		"SQLite":  func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "signet.db") },
+		"MariaDB": func(t testing.TB) string { return dbtest.MariaDB(t).DSN(t) },
+		"MySQL8":  func(t testing.TB) string { return dbtest.MySQL8(t).DSN(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, dsn(t))
+		})
+	}
+}
+
+func testOptions() Options {
+	return Options{Clock: func() time.Time { return testTime }, Random: rand.Reader}
+}
+
+// execute runs statements on a database that exists.
+func execute(t *testing.T, dsn string, statements ...string) {
+	t.Helper()
+	opt := testOptions()
+	d, err := prepare(dsn, &opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.schema(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.done() }()
+	for _, statement := range statements {
+		if _, err := s.db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+func appliedOf(t *testing.T, dsn string) (versions []int64) {
+	t.Helper()
+	all, err := MigrationStatus(t.Context(), dsn, testOptions())
+	if err != nil || len(all) < 2 || all[0].Name != "initial" {
+		t.Fatalf("MigrationStatus: %+v, %v", all, err)
+	}
+	for _, m := range all {
+		if m.Applied {
+			versions = append(versions, m.Version)
+			if m.At.IsZero() {
+				t.Errorf("%+v: without its time", m)
+			}
+		}
+	}
+	return versions
+}
+
+// TestMigrations takes a database from nothing to the present schema, separately from opening it.
+func TestMigrations(t *testing.T) {
+	everyDatabase(t, func(t *testing.T, dsn string) {
+		never := testOptions()
+		never.NoMigrate = true
+		if got := appliedOf(t, dsn); got != nil {
+			t.Errorf("applied to nothing: %v", got)
+		}
+		_, err := Open(t.Context(), dsn, never)
+		if !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), "00001_initial, 00002_versions") || errors.Is(err, oauth.ErrUnavailable) {
+			t.Errorf("Open without a schema: %v", err)
+		}
+		if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
+			if _, err := os.Stat(path); err == nil {
+				t.Error("looking made a database")
+			}
+		}
+		done, err := Migrate(t.Context(), dsn, testOptions())
+		if err != nil || len(done) < 2 || !done[0].Applied || done[0].Name != "initial" || !done[0].At.Equal(testTime) {
+			t.Fatalf("Migrate: %+v, %v", done, err)
+		}
+		if again, err := Migrate(t.Context(), dsn, testOptions()); err != nil || again != nil {
+			t.Errorf("Migrate again: %+v, %v", again, err)
+		}
+		if got := appliedOf(t, dsn); len(got) != len(done) {
+			t.Errorf("applied %v", got)
+		}
+		open := func() {
+			t.Helper()
+			s, err := Open(t.Context(), dsn, never)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(s.Ping(t.Context()), s.Close()); err != nil {
+				t.Error(err)
+			}
+		}
+		open()
+		// A later program has been here: this one works, and leaves it alone.
+		execute(t, dsn, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)")
+		open()
+		if again, err := Migrate(t.Context(), dsn, testOptions()); err != nil || again != nil {
+			t.Errorf("Migrate of a newer schema: %+v, %v", again, err)
+		}
+	})
+}
+
+// TestMigrationInterrupted repeats migrations whose end was not written down: on MySQL each statement of
+// one is its own transaction.
+func TestMigrationInterrupted(t *testing.T) {
+	for _, tt := range mysqlServers {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dsn := tt.server(t).DSN(t)
+			s := openMySQL(t, dsn, Options{})
+			if err := s.Commit(t.Context(), storeClient("c"), useOnce("jti")); err != nil {
+				t.Fatal(err)
+			}
+			execute(t, dsn, "DELETE FROM goose_db_version WHERE version_id > 0", "DROP TABLE sessions")
+			if done, err := Migrate(t.Context(), dsn, testOptions()); err != nil || len(done) < 2 {
+				t.Fatalf("Migrate: %+v, %v", done, err)
+			}
+			if _, err := s.Client(t.Context(), "c"); err != nil {
+				t.Error(err)
+			}
+			if err := s.Commit(t.Context(), useOnce("jti")); !isConflict(err) {
+				t.Errorf("used again: %v", err)
+			}
+			if err := s.Commit(t.Context(), oauth.StoreSession{Session: oauth.Session{ExpiresAt: testTime}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestMigrationWaits has one process hold the right to migrate: another waits for it, no longer than its
+// context lets it.
+func TestMigrationWaits(t *testing.T) {
+	everyDatabase(t, func(t *testing.T, dsn string) {
+		opt := testOptions()
+		d, err := prepare(dsn, &opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held, err := d.schema(t.Context(), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := Open(ctx, dsn, opt); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, oauth.ErrUnavailable) {
+			t.Errorf("Open while another migrates: %v", err)
+		}
+		waited := make(chan error)
+		go func() {
+			_, err := Migrate(t.Context(), dsn, opt)
+			waited <- err
+		}()
+		if err := held.done(); err != nil {
+			t.Error(err)
+		}
+		if err := <-waited; err != nil {
+			t.Errorf("Migrate after waiting: %v", err)
+		}
+	})
+}
