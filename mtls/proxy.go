@@ -2,6 +2,7 @@ package mtls
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -30,7 +31,7 @@ const (
 // ProxiesConfig says which senders' Client-Cert headers are believed. A sender must satisfy each list that is not
 // empty; with both empty no header is believed.
 type ProxiesConfig struct {
-	Addresses   []string // IP addresses or CIDR ranges of the peer of the TCP connection
+	Addresses   []string // IP addresses or CIDR ranges of the peer of the TCP connection; never a Relayed one's
 	Thumbprints []string // x5t#S256 of the certificate that the proxy itself presents to the TLS listener
 }
 
@@ -45,9 +46,9 @@ func NewProxies(config ProxiesConfig) (*Proxies, error) {
 	p := &Proxies{}
 	var faults []error
 	for _, text := range config.Addresses {
-		network, err := parseNetwork(text)
+		network, err := ParseNetwork(text)
 		if err != nil {
-			faults = append(faults, err)
+			faults = append(faults, fmt.Errorf("trusted proxy %w", err))
 			continue
 		}
 		p.networks = append(p.networks, network)
@@ -66,10 +67,11 @@ func NewProxies(config ProxiesConfig) (*Proxies, error) {
 	return p, nil
 }
 
-func parseNetwork(text string) (netip.Prefix, error) {
+// ParseNetwork reads an IP address or a CIDR range of proxies. A range of every address is refused.
+func ParseNetwork(text string) (netip.Prefix, error) {
 	if address, err := netip.ParseAddr(text); err == nil {
 		if address.Zone() != "" {
-			return netip.Prefix{}, fmt.Errorf("trusted proxy %q: an address without zone is needed", text)
+			return netip.Prefix{}, fmt.Errorf("%q: an address without zone is needed", text)
 		}
 		address = address.Unmap()
 		return netip.PrefixFrom(address, address.BitLen()), nil
@@ -77,11 +79,11 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	network, err := netip.ParsePrefix(text)
 	switch {
 	case err != nil:
-		return netip.Prefix{}, fmt.Errorf("trusted proxy %q is neither an IP address nor a CIDR range", text)
+		return netip.Prefix{}, fmt.Errorf("%q is neither an IP address nor a CIDR range", text)
 	case network.Addr().Is4In6():
-		return netip.Prefix{}, fmt.Errorf("trusted proxy %q: write the range as IPv4", text)
+		return netip.Prefix{}, fmt.Errorf("%q: write the range as IPv4", text)
 	case network.Bits() == 0:
-		return netip.Prefix{}, fmt.Errorf("trusted proxy %q would trust every address", text)
+		return netip.Prefix{}, fmt.Errorf("%q would trust every address", text)
 	}
 	return network.Masked(), nil
 }
@@ -148,12 +150,19 @@ func (p *Proxies) trusts(r *http.Request) bool {
 	if p == nil || len(p.networks) == 0 && len(p.thumbprints) == 0 {
 		return false
 	}
-	return (len(p.networks) == 0 || p.fromNetwork(r.RemoteAddr)) && (len(p.thumbprints) == 0 || p.withCertificate(r))
+	return (len(p.networks) == 0 || p.fromNetwork(r)) && (len(p.thumbprints) == 0 || p.withCertificate(r))
 }
 
-func (p *Proxies) fromNetwork(remote string) bool {
-	peer, err := netip.ParseAddrPort(remote)
-	if err != nil {
+type relayedKey struct{}
+
+// Relayed is the context of a connection that a TCP proxy passes on and whose addresses that proxy tells (the PROXY
+// protocol); for [http.Server.ConnContext]. What comes over it is the client's own, whichever of the two addresses one
+// looks at, so no address makes its sender a trusted proxy. A thumbprint still does: TLS goes through to the sender.
+func Relayed(ctx context.Context) context.Context { return context.WithValue(ctx, relayedKey{}, true) }
+
+func (p *Proxies) fromNetwork(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || r.Context().Value(relayedKey{}) != nil {
 		return false
 	}
 	address := peer.Addr().Unmap().WithZone("")

@@ -37,6 +37,11 @@ var layers = map[string]int{
 	"provider/store":         3,
 	"provider/keys":          3,
 	"provider/keys/file":     3,
+	"provider/keys/sealed":   3,
+	"provider/keys/vault":    3,
+	"provider/keys/transit":  3,
+	"provider/keys/vaultkv":  3,
+	"provider/telemetry":     3,
 	"provider/jose":          4,
 	"provider/pkce":          4,
 	"provider/oauth":         5,
@@ -47,16 +52,19 @@ var layers = map[string]int{
 
 // beside are the imports within one layer that are part of the design.
 var beside = map[string][]string{
-	"provider/issue":     {"provider/keys", "provider/resource"},
-	"provider/resource":  {"provider/binding", "provider/web"},
-	"provider/keys/file": {"provider/keys"},
+	"provider/issue":        {"provider/keys", "provider/resource"},
+	"provider/resource":     {"provider/binding", "provider/web"},
+	"provider/keys/file":    {"provider/keys", "provider/keys/sealed"},
+	"provider/keys/sealed":  {"provider/keys"},
+	"provider/keys/transit": {"provider/keys", "provider/keys/vault"},
+	"provider/keys/vaultkv": {"provider/keys", "provider/keys/sealed", "provider/keys/vault"},
 }
 
 // nothingOfOurs are libraries in themselves.
 var nothingOfOurs = []string{"mtls", "policy", "provider/oauth"}
 
 // concrete are the backends that only cmd may choose.
-var concrete = []string{"provider/store", "provider/keys/file"}
+var concrete = []string{"provider/store", "provider/keys/file", "provider/keys/transit", "provider/keys/vaultkv"}
 
 // homes gives each third-party library the packages that may import it.
 var homes = map[string][]string{
@@ -64,6 +72,12 @@ var homes = map[string][]string{
 	"github.com/lestrrat-go/jwx":       {"provider/jose", "provider/keys", "provider/keys/file"},
 	"github.com/open-policy-agent/opa": {"policy"},
 	"modernc.org/sqlite":               {"provider/store"},
+	"github.com/go-sql-driver/mysql":   {"provider/store"},
+	"github.com/hashicorp/vault":       {"provider/keys/vault", "provider/keys/transit", "provider/keys/vaultkv"},
+	"github.com/sony/gobreaker":        {"provider/keys/vault"},
+	"github.com/pires/go-proxyproto":   {"cmd/signet"},
+	"github.com/prometheus":            {"provider/telemetry"},
+	"go.opentelemetry.io":              {"provider/telemetry"},
 	"github.com/pressly/goose":         {"provider/store"},
 	"github.com/goccy/go-yaml":         {"provider"},
 	"github.com/spf13/cobra":           {"cmd/signet", "cmd/resource-server"},

@@ -20,10 +20,12 @@ type Config struct {
 	Operations         OperationsConfig   `yaml:"operations"`
 	ClientCertificates ClientCertificates `yaml:"client_certificates"`
 	TrustedProxies     TrustedProxies     `yaml:"trusted_proxies"`
+	ProxyProtocol      ProxyProtocol      `yaml:"proxy_protocol"`
 	Store              StoreConfig        `yaml:"store"`
 	Keys               KeysConfig         `yaml:"keys"`
 	Policy             PolicyConfig       `yaml:"policy"`
 	Audit              AuditConfig        `yaml:"audit"`
+	Telemetry          TelemetryConfig    `yaml:"telemetry"`
 	Lifetimes          Lifetimes          `yaml:"lifetimes"`
 	RefreshTokens      RefreshTokens      `yaml:"refresh_tokens"`
 	Outbound           Outbound           `yaml:"outbound"`
@@ -48,10 +50,16 @@ type Door struct {
 	Key         string `yaml:"key"`
 }
 
-// OperationsConfig is the listener for health (/healthz) and readiness (/readyz). Plain HTTP.
+// OperationsConfig is the listener for health (/healthz), readiness (/readyz) and metrics (/metrics). On a
+// loopback address it is plain HTTP; on any other, Certificate, Key and ClientCA are required.
 type OperationsConfig struct {
-	// Listen is a loopback TCP address. Required.
+	// Listen is a TCP address. Required.
 	Listen string `yaml:"listen"`
+	// Certificate and Key are PEM files for TLS. They are read again when they change. Default: none.
+	Certificate string `yaml:"certificate"`
+	Key         string `yaml:"key"`
+	// ClientCA is a PEM file: who asks must have a client certificate from one of these CAs. Default: none.
+	ClientCA string `yaml:"client_ca"`
 }
 
 // ClientCertificates says which client certificates authenticate a tls_client_auth client.
@@ -75,22 +83,61 @@ type TrustedProxies struct {
 	Thumbprints []string `yaml:"thumbprints"`
 }
 
+// ProxyProtocol says which TCP proxies pass TLS through and tell the client's address by the PROXY protocol.
+type ProxyProtocol struct {
+	// Addresses are IP addresses or CIDR blocks that only the proxies have. A connection from there must
+	// begin with a PROXY header; from anywhere else none is accepted. Default: none.
+	Addresses []string `yaml:"addresses"`
+}
+
 // StoreConfig is the database.
 type StoreConfig struct {
-	// DSN is sqlite:PATH. Required.
+	// DSN is sqlite:PATH, or for MySQL 8 and MariaDB 10.11 or later, always over TLS,
+	// mysql:USER@HOST[:PORT][,HOST[:PORT]...]/DATABASE?password_file=FILE&ca=FILE
+	// (further: cert=FILE, key=FILE, server_name=NAME, pool=N), or through a socket,
+	// mysql:USER@unix(PATH)/DATABASE?password_file=FILE. Several hosts are tried in their order. Required.
 	DSN string `yaml:"dsn"`
+	// Migrate is on_start, or never: then "signet migrate up" does it, with an account that may change tables,
+	// and a server refuses to start on a schema that is too old. Default on_start.
+	Migrate MigrateMode `yaml:"migrate"`
 	// KeepAudit is how long audit entries stay; 0 = for ever. Default 0.
 	KeepAudit time.Duration `yaml:"keep_audit"`
 }
 
+// MigrateMode says who migrates the database.
+type MigrateMode string
+
+// The modes.
+const (
+	MigrateOnStart MigrateMode = "on_start"
+	MigrateNever   MigrateMode = "never"
+)
+
+// KeyBackend is where keys live.
+type KeyBackend string
+
+// The key backends.
+const (
+	KeysFile    KeyBackend = "file"    // encrypted files
+	KeysTransit KeyBackend = "transit" // Vault transit: private keys never leave Vault
+	KeysVaultKV KeyBackend = "vaultkv" // Vault KV v2: sealed there, signed with here
+)
+
 // KeysConfig is the key backend.
 type KeysConfig struct {
-	// Backend is file. Required.
-	Backend string `yaml:"backend"`
-	// Directory holds the encrypted key files. Required.
+	// Backend is file, transit (private keys never leave Vault) or vaultkv (kept in Vault, signed with
+	// here). Required.
+	Backend KeyBackend `yaml:"backend"`
+	// Directory holds the encrypted key files. Required for file, not for the others.
 	Directory string `yaml:"directory"`
-	// PassphraseFile holds the passphrase that the keys are encrypted with. Required.
+	// PassphraseFile holds the passphrase that the keys are encrypted with. Required for file.
 	PassphraseFile string `yaml:"passphrase_file"`
+	// Vault is where the keys are. Required for transit and vaultkv.
+	Vault VaultConfig `yaml:"vault"`
+	// Maintain lets the server itself make the first keys, rotate those that are due and destroy retired
+	// ones. false: "signet key maintain" does, e.g. daily, with keys.vault.keeper as its identity, and the
+	// server's identity needs no right to. Default true for file, false for transit and vaultkv.
+	Maintain *bool `yaml:"maintain"`
 	// Algorithms are the JWS algorithms to keep a key for: ES256, PS256, EdDSA, RS256 (RS256 not under a
 	// FAPI profile). The first is the default for tokens. Required.
 	Algorithms []string `yaml:"algorithms"`
@@ -103,6 +150,70 @@ type KeysConfig struct {
 	// RotateEvery makes a new key for an algorithm when its key has signed for so long; 0 = only "signet key
 	// rotate" does. Default 0, otherwise longer than publish_for.
 	RotateEvery time.Duration `yaml:"rotate_every"`
+}
+
+// VaultConfig is a HashiCorp Vault or OpenBao.
+type VaultConfig struct {
+	// Address is an https URL. Required.
+	Address string `yaml:"address"`
+	// CAFile is a PEM file with the CAs of Vault's certificate. Default: the system's.
+	CAFile string `yaml:"ca_file"`
+	// Namespace is sent with every request. Default: none.
+	Namespace string `yaml:"namespace"`
+	// TransitMount is where the transit engine is mounted. Default transit.
+	TransitMount string `yaml:"transit_mount"`
+	// KVMount is where a KV version 2 engine is mounted. Default secret.
+	KVMount string `yaml:"kv_mount"`
+	// Prefix begins the names of the keys and paths, so that several installations can share a Vault.
+	// Default signet.
+	Prefix string `yaml:"prefix"`
+	// Auth is how the server logs in. Required.
+	Auth VaultAuth `yaml:"auth"`
+	// Keeper is how "signet key" logs in: the identity that may make, rotate and destroy keys. Default: auth.
+	Keeper VaultAuth `yaml:"keeper"`
+	// Timeout bounds one request to Vault. Default 2s, at most 10s.
+	Timeout time.Duration `yaml:"timeout"`
+	// Grace is how long vaultkv signs on with the keys in memory while Vault is out of reach. Default 0, at
+	// most 1h; with transit it must be 0, as no key is here to sign with.
+	Grace time.Duration `yaml:"grace"`
+}
+
+// VaultAuth is one identity at Vault.
+type VaultAuth struct {
+	// Method is approle, cert, kubernetes or token_file. Required.
+	Method string `yaml:"method"`
+	// Mount is where the auth method is mounted. Default: the method's name.
+	Mount string `yaml:"mount"`
+	// Role is the role to log in as. Required for kubernetes. Default: for cert, whichever fits; for approle,
+	// any: with a role, a wrapped secret id that is another role's is noticed.
+	Role string `yaml:"role"`
+	// RoleIDFile and SecretIDFile hold an AppRole's two halves. Required for approle.
+	RoleIDFile   string `yaml:"role_id_file"`
+	SecretIDFile string `yaml:"secret_id_file"`
+	// Wrapped says that secret_id_file holds a response-wrapping token, to be unwrapped once, at start.
+	Wrapped bool `yaml:"wrapped"`
+	// Certificate and Key are PEM files. Required for cert.
+	Certificate string `yaml:"certificate"`
+	Key         string `yaml:"key"`
+	// TokenFile holds a token, as Vault Agent writes it. Required for token_file.
+	TokenFile string `yaml:"token_file"`
+	// JWTFile holds the service account's token. Default for kubernetes: the pod's.
+	JWTFile string `yaml:"jwt_file"`
+}
+
+// TelemetryConfig is what is told to those who watch. Metrics are at operations.listen, /metrics.
+type TelemetryConfig struct {
+	Traces TracesConfig `yaml:"traces"`
+}
+
+// TracesConfig is OpenTelemetry tracing.
+type TracesConfig struct {
+	// Endpoint is the OTLP/HTTP URL of a collector, like https://collector:4318/v1/traces. Default: no traces.
+	Endpoint string `yaml:"endpoint"`
+	// CAFile is a PEM file with the CAs of the collector's certificate. Default: the system's.
+	CAFile string `yaml:"ca_file"`
+	// SampleRatio is the share of requests that are traced: more than 0, at most 1. Default 0.01.
+	SampleRatio float64 `yaml:"sample_ratio"`
 }
 
 // PolicyConfig is the bank's Rego.
@@ -204,6 +315,17 @@ type Resource struct {
 // withDefaults returns the configuration with the documented defaults filled in.
 func (c Config) withDefaults() Config {
 	setDefault(&c.Main.BaseURL, c.Issuer)
+	setDefault(&c.Store.Migrate, MigrateOnStart)
+	if c.Keys.Maintain == nil {
+		maintain := c.Keys.Backend == KeysFile
+		c.Keys.Maintain = &maintain
+	}
+	if c.Keys.Backend.inVault() {
+		c.Keys.Vault = c.Keys.Vault.withDefaults()
+	}
+	if c.Telemetry.Traces.Endpoint != "" {
+		setDefault(&c.Telemetry.Traces.SampleRatio, 0.01)
+	}
 	setDefault(&c.Keys.PublishFor, 10*time.Minute)
 	setDefault(&c.Keys.RetireAfter, 24*time.Hour)
 	setDefault(&c.Policy.Timeout, time.Second)
@@ -224,6 +346,22 @@ func (c Config) withDefaults() Config {
 		setDefault(&c.Resources[i].AccessTokenLifetime, c.Lifetimes.AccessToken)
 	}
 	return c
+}
+
+func (b KeyBackend) inVault() bool { return b == KeysTransit || b == KeysVaultKV }
+
+func (v VaultConfig) withDefaults() VaultConfig {
+	setDefault(&v.TransitMount, "transit")
+	setDefault(&v.KVMount, "secret")
+	setDefault(&v.Prefix, "signet")
+	setDefault(&v.Timeout, 2*time.Second)
+	for _, auth := range []*VaultAuth{&v.Auth, &v.Keeper} {
+		setDefault(&auth.Mount, auth.Method)
+		if auth.Method == vaultKubernetes {
+			setDefault(&auth.JWTFile, "/var/run/secrets/kubernetes.io/serviceaccount/token")
+		}
+	}
+	return v
 }
 
 func setDefault[T comparable](field *T, value T) {

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -181,6 +182,12 @@ func (c *checker) checkScalar(path string, node ast.Node, want reflect.Type) {
 		if _, isBool := scalar.GetValue().(bool); !isBool {
 			c.fault(path, node, "want true or false")
 		}
+	case want.Kind() == reflect.Float64:
+		switch scalar.GetValue().(type) {
+		case uint64, float64:
+		default:
+			c.fault(path, node, "want a number")
+		}
 	default: // the remaining kind is int64
 		if _, isInt := scalar.GetValue().(uint64); !isInt {
 			c.fault(path, node, "want a whole number")
@@ -223,7 +230,12 @@ func keysOf(t reflect.Type) []string {
 // resolve makes every path of the file absolute, or relative to the process's folder.
 func (c *Config) resolve(dir string) {
 	paths := []*string{&c.Main.Certificate, &c.Main.Key, &c.MTLS.Certificate, &c.MTLS.Key,
-		&c.Keys.Directory, &c.Keys.PassphraseFile, &c.Policy.Directory, &c.Audit.Spool, &c.Brand.Logo}
+		&c.Operations.Certificate, &c.Operations.Key, &c.Operations.ClientCA,
+		&c.Keys.Directory, &c.Keys.PassphraseFile, &c.Keys.Vault.CAFile, &c.Telemetry.Traces.CAFile,
+		&c.Policy.Directory, &c.Audit.Spool, &c.Brand.Logo}
+	for _, auth := range []*VaultAuth{&c.Keys.Vault.Auth, &c.Keys.Vault.Keeper} {
+		paths = append(paths, &auth.RoleIDFile, &auth.SecretIDFile, &auth.Certificate, &auth.Key, &auth.TokenFile, &auth.JWTFile)
+	}
 	for _, list := range [][]string{c.ClientCertificates.TrustAnchors, c.ClientCertificates.CRLs, c.Outbound.CAFiles} {
 		for i := range list {
 			paths = append(paths, &list[i])
@@ -234,7 +246,27 @@ func (c *Config) resolve(dir string) {
 			*path = filepath.Join(dir, *path)
 		}
 	}
-	if file, ok := strings.CutPrefix(c.Store.DSN, "sqlite:"); ok && file != "" && !filepath.IsAbs(file) {
-		c.Store.DSN = "sqlite:" + filepath.Join(dir, file)
+	c.Store.DSN = resolveDSN(c.Store.DSN, dir)
+}
+
+// resolveDSN makes the files that a DSN names relative to the configuration's folder, too. A DSN that cannot be
+// read is left alone: the store says what is wrong with it.
+func resolveDSN(dsn, dir string) string {
+	if file, ok := strings.CutPrefix(dsn, "sqlite:"); ok && file != "" && !filepath.IsAbs(file) {
+		return "sqlite:" + filepath.Join(dir, file)
 	}
+	base, query, ok := strings.Cut(dsn, "?")
+	if !ok || !strings.HasPrefix(dsn, "mysql:") {
+		return dsn
+	}
+	params, err := url.ParseQuery(query)
+	if err != nil {
+		return dsn
+	}
+	for _, name := range []string{"password_file", "ca", "cert", "key"} {
+		if file := params.Get(name); file != "" && !filepath.IsAbs(file) {
+			params.Set(name, filepath.Join(dir, file))
+		}
+	}
+	return base + "?" + params.Encode()
 }

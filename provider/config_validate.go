@@ -27,6 +27,9 @@ var standardScopes = []Scope{
 // minPublishFor is longer than package resource, and anybody who reads our Cache-Control, keeps keys.
 const minPublishFor = 6 * time.Minute
 
+// maxIdentifier is the longest scope token or resource identifier, in bytes; databases keep no more.
+const maxIdentifier = 2048
+
 // maxTokenLifetime is the longest that an access or ID token may live, whoever chooses.
 const maxTokenLifetime = time.Hour
 
@@ -35,7 +38,10 @@ func (c Config) Validate() []Fault {
 	v := &validator{}
 	v.base(c)
 	v.doors(c)
-	v.backends(c)
+	v.store(c.Store)
+	v.keys(c.Keys)
+	v.required("audit.spool", c.Audit.Spool)
+	v.outbound(c)
 	v.lifetimes(c)
 	v.brand(c.Brand)
 	v.scopes(c)
@@ -109,10 +115,10 @@ func (v *validator) doors(c Config) {
 	if c.Main.BaseURL != "" && c.Main.BaseURL == c.MTLS.BaseURL {
 		v.fault("mtls.base_url", "must differ from the main door's")
 	}
-	if v.address("operations.listen", c.Operations.Listen) {
-		host, _, _ := net.SplitHostPort(c.Operations.Listen)
-		if addr, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !addr.IsLoopback()) {
-			v.fault("operations.listen", "must be a loopback address")
+	v.operations(c.Operations)
+	for i, text := range c.ProxyProtocol.Addresses {
+		if _, err := mtls.ParseNetwork(text); err != nil {
+			v.fault(fmt.Sprintf("proxy_protocol.addresses[%d]", i), "%v", err)
 		}
 	}
 	if c.ClientCertificates.RequireCRL == nil {
@@ -121,6 +127,24 @@ func (v *validator) doors(c Config) {
 	if _, err := mtls.NewProxies(c.TrustedProxies.mtls()); err != nil {
 		v.fault("trusted_proxies", "%v", err)
 	}
+}
+
+// operations: what it shows is not for strangers.
+func (v *validator) operations(o OperationsConfig) {
+	tls := o.Certificate != "" || o.Key != "" || o.ClientCA != ""
+	switch complete := o.Certificate != "" && o.Key != "" && o.ClientCA != ""; {
+	case !v.address("operations.listen", o.Listen):
+	case tls && !complete:
+		v.fault("operations", "certificate, key and client_ca belong together")
+	case !tls && !isLoopback(o.Listen):
+		v.fault("operations.listen", "must be a loopback address, unless certificate, key and client_ca are given")
+	}
+}
+
+func isLoopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
 func (t TrustedProxies) mtls() mtls.ProxiesConfig {
@@ -136,26 +160,6 @@ func (v *validator) address(path, text string) bool {
 		return false
 	}
 	return true
-}
-
-func (v *validator) backends(c Config) {
-	if v.required("store.dsn", c.Store.DSN) && (!strings.HasPrefix(c.Store.DSN, "sqlite:") || c.Store.DSN == "sqlite:") {
-		v.fault("store.dsn", "want sqlite:PATH")
-	}
-	if v.required("keys.backend", c.Keys.Backend) && c.Keys.Backend != "file" {
-		v.fault("keys.backend", "want file")
-	}
-	v.required("keys.directory", c.Keys.Directory)
-	v.required("keys.passphrase_file", c.Keys.PassphraseFile)
-	v.required("audit.spool", c.Audit.Spool)
-	if len(c.Keys.Algorithms) == 0 {
-		v.fault("keys.algorithms", "at least one is required")
-	}
-	for i, host := range c.Outbound.AllowHosts {
-		if strings.ContainsAny(host, "/@ ") {
-			v.fault(fmt.Sprintf("outbound.allow_hosts[%d]", i), "want host or host:port")
-		}
-	}
 }
 
 func (v *validator) lifetimes(c Config) {
@@ -212,7 +216,7 @@ func (v *validator) scopes(c Config) {
 	}
 	for i, s := range c.Scopes {
 		path := fmt.Sprintf("scopes[%d]", i)
-		if one, ok := oauth.ParseScope(s.Name); !ok || len(one) != 1 {
+		if one, ok := oauth.ParseScope(s.Name); !ok || len(one) != 1 || len(s.Name) > maxIdentifier {
 			v.fault(path+".name", "want one scope token (RFC 6749 section 3.3)")
 		} else if seen[s.Name] {
 			v.fault(path+".name", "exists already")
@@ -233,7 +237,7 @@ func (v *validator) resources(c Config) {
 	seen := map[string]bool{}
 	for i, r := range c.Resources {
 		path := fmt.Sprintf("resources[%d]", i)
-		if u, err := url.Parse(r.ID); err != nil || !u.IsAbs() || strings.Contains(r.ID, "#") {
+		if u, err := url.Parse(r.ID); err != nil || !u.IsAbs() || strings.Contains(r.ID, "#") || len(r.ID) > maxIdentifier {
 			v.fault(path+".id", "want an absolute URI without a fragment (RFC 8707 section 2)")
 		} else if seen[r.ID] {
 			v.fault(path+".id", "exists already")

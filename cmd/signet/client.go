@@ -33,14 +33,15 @@ func (c *console) withRegistrar(ctx context.Context, needSealer bool, do func(*r
 		return err
 	}
 	r := &registrar{system: c.system, db: db, config: config}
-	if needSealer {
-		ring, err := openKeys(ctx, c.system, config, c.quietLog())
-		if err != nil {
-			return errors.Join(err, db.Close())
-		}
-		r.sealer = ring.sealer
+	if !needSealer {
+		return errors.Join(do(r), db.Close())
 	}
-	return errors.Join(do(r), db.Close())
+	ring, err := openKeys(ctx, c.system, config, c.quietLog(), asKeeper)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	r.sealer = ring.sealer
+	return errors.Join(do(r), ring.close(), db.Close())
 }
 
 // shown is a client without what verifies its secret: that is nobody's to see.

@@ -81,7 +81,7 @@ func (d *demonstration) register(ctx context.Context) error {
 		if db, err = d.openDatabase(ctx, d.config); err != nil {
 			return "", err
 		}
-		keys, err = openKeys(ctx, d.system, d.config, d.log)
+		keys, err = openKeys(ctx, d.system, d.config, d.log, asKeeper)
 		return "", err
 	}); err != nil {
 		return err

@@ -8,9 +8,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/pires/go-proxyproto"
 	"golang.org/x/sync/errgroup"
 
 	"signet/mtls"
@@ -71,8 +74,9 @@ func (s sockets) close() {
 
 // doors are the three running HTTP servers: main, mTLS and operations.
 type doors struct {
-	servers  []*http.Server
-	draining atomic.Bool
+	servers    []*http.Server
+	operations *operationsTLS // nil = plain HTTP
+	draining   atomic.Bool
 }
 
 // newServer is an HTTP server with the limits that all listeners share.
@@ -88,23 +92,91 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 // serveDoors runs the doors until ctx ends, then drains them: no new connection, and requests under way
 // get up to drain to finish. Readiness is red from the first moment of the drain.
 func serveDoors(ctx context.Context, h *house, s sockets, certificates doorCertificates, drain time.Duration, clock oauth.Clock) error {
-	d := &doors{}
+	fromRelays, err := relays(h.config.ProxyProtocol.Addresses, readHeaderTimeout)
+	if err != nil {
+		return err
+	}
+	operationsTLS, err := openOperationsTLS(h.config.Operations, clock)
+	if err != nil {
+		return err
+	}
+	d := &doors{operations: operationsTLS}
 	mainServer := newServer(h.provider.Main(), h.log)
 	mainServer.TLSConfig = doorTLS(certificates.main, len(h.config.TrustedProxies.Thumbprints) > 0)
 	mtlsServer := newServer(h.provider.MTLS(), h.log)
 	mtlsServer.TLSConfig = doorTLS(certificates.mtls, true)
-	operations := newServer(provider.Operations(h.checks(d, certificates, clock)...), h.log)
+	mainServer.ConnContext, mtlsServer.ConnContext = markRelayed, markRelayed
+	checks := h.checks(d, certificates, clock)
+	h.measure(d.certificates(certificates), checks)
+	operations := newServer(provider.OperationsWith(h.telemetry.Handler(), checks...), h.log)
 	d.servers = []*http.Server{mainServer, mtlsServer, operations} // drained in this order, so operations answers longest
 
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return unlessClosed("main door", mainServer.ServeTLS(s.main, "", "")) })
-	g.Go(func() error { return unlessClosed("mTLS door", mtlsServer.ServeTLS(s.mtls, "", "")) })
-	g.Go(func() error { return unlessClosed("operations", operations.Serve(s.operations)) })
+	g.Go(func() error { return unlessClosed("main door", mainServer.ServeTLS(fromRelays(s.main), "", "")) })
+	g.Go(func() error { return unlessClosed("mTLS door", mtlsServer.ServeTLS(fromRelays(s.mtls), "", "")) })
+	g.Go(func() error { return unlessClosed("operations", d.operations.serve(operations, s.operations)) })
+	g.Go(func() error { d.operations.watch(ctx, h.log); return nil })
 	g.Go(func() error {
 		<-ctx.Done()
 		return d.drain(drain, h.log)
 	})
 	return g.Wait()
+}
+
+// relays wraps a listener: a connection from one of the addresses must begin with a PROXY header, version 1 or 2,
+// within the limit, or it fails; then its remote address is the one that the header tells. From any other
+// address none is read, so that one there is a broken TLS handshake.
+func relays(addresses []string, limit time.Duration) (func(net.Listener) net.Listener, error) {
+	var networks []netip.Prefix
+	for _, text := range addresses {
+		network, err := mtls.ParseNetwork(text)
+		if err != nil {
+			return nil, next(fmt.Errorf("proxy %w", err), "correct proxy_protocol.addresses")
+		}
+		networks = append(networks, network)
+	}
+	if len(networks) == 0 {
+		return func(listener net.Listener) net.Listener { return listener }, nil
+	}
+	policy := func(peer proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
+		tcp, ok := peer.Upstream.(*net.TCPAddr)
+		if !ok {
+			return proxyproto.REJECT, proxyproto.ErrInvalidUpstream
+		}
+		address := tcp.AddrPort().Addr().Unmap().WithZone("")
+		if slices.ContainsFunc(networks, func(network netip.Prefix) bool { return network.Contains(address) }) {
+			return proxyproto.REQUIRE, nil
+		}
+		return proxyproto.SKIP, nil
+	}
+	return func(listener net.Listener) net.Listener {
+		return &proxyproto.Listener{Listener: listener, ConnPolicy: policy, ReadHeaderTimeout: limit, ValidateHeader: tellsTCP}
+	}, nil
+}
+
+var errNotTCP = errors.New("the PROXY header does not tell of a TCP connection")
+
+// tellsTCP takes a header with the addresses of a TCP connection, or with none: a proxy's own health check (LOCAL)
+// or an origin that it does not know.
+func tellsTCP(header *proxyproto.Header) error {
+	if header.Command.IsLocal() || header.TransportProtocol == proxyproto.UNSPEC {
+		return nil
+	}
+	if _, _, ok := header.TCPAddrs(); !ok {
+		return errNotTCP
+	}
+	return nil
+}
+
+// markRelayed keeps what mtls must know of a connection that began with a PROXY header. It runs before that is
+// read, so it must not ask the connection for its address.
+func markRelayed(ctx context.Context, conn net.Conn) context.Context {
+	if secure, ok := conn.(*tls.Conn); ok {
+		if _, relayed := secure.NetConn().(*proxyproto.Conn); relayed {
+			return mtls.Relayed(ctx)
+		}
+	}
+	return ctx
 }
 
 func doorTLS(certificate *mtls.Reloader, askClientCert bool) *tls.Config {

@@ -11,13 +11,14 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"signet/provider"
 	"signet/provider/audit"
 	"signet/provider/keys"
 	"signet/provider/oauth"
 )
 
 func (c *console) keyCommand() *cobra.Command {
-	return noun("key", "Signing keys: list, rotate", c.keyListCommand(), c.keyRotateCommand())
+	return noun("key", "Signing keys: list, rotate, maintain", c.keyListCommand(), c.keyRotateCommand(), c.keyMaintainCommand())
 }
 
 // quietLog is for commands whose progress nobody needs: warnings only.
@@ -38,11 +39,11 @@ published until what it signed has expired.`,
 			if err != nil {
 				return err
 			}
-			ring, err := openKeys(cmd.Context(), c.system, config, c.quietLog())
+			ring, err := openKeys(cmd.Context(), c.system, config, c.quietLog(), asKeeper)
 			if err != nil {
 				return err
 			}
-			return c.showKeys(ring.List())
+			return errors.Join(c.showKeys(ring.List()), ring.close())
 		},
 	}
 }
@@ -56,47 +57,120 @@ func (c *console) showKeys(list []keys.Info) error {
 }
 
 func (c *console) keyRotateCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "rotate ALG",
-		Short: "Make a new key for an algorithm",
+	var data bool
+	cmd := &cobra.Command{
+		Use:   "rotate ALG | rotate --data",
+		Short: "Make a new key for an algorithm, or a new data key",
 		Long: `Makes a new key. It is published at once and signs after keys.publish_for; the old one stays
-published for keys.retire_after more. Running servers take notice within seconds.`,
-		Example: "  signet key rotate ES256",
-		Args:    exactArgs("ALG"),
+published for keys.retire_after more. Running servers take notice within seconds.
+
+With --data it is the key that seals client secrets in the database (and, with vaultkv, the signing
+keys). What older data keys have sealed can still be opened.`,
+		Example: "  signet key rotate ES256\n  signet key rotate --data",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if data {
+				return cobra.NoArgs(cmd, args)
+			}
+			return exactArgs("ALG")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.rotateKey(cmd.Context(), args[0])
+			if data {
+				return c.keepKeys(cmd.Context(), rotateData)
+			}
+			return c.keepKeys(cmd.Context(), func(ctx context.Context, config provider.Config, ring *keyring) (keyWork, error) {
+				return rotateKey(ctx, config, ring, args[0])
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&data, "data", false, "the data key instead of a signing key")
+	return cmd
+}
+
+func (c *console) keyMaintainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "maintain",
+		Short: "Make the keys that are missing or due, destroy those that have retired",
+		Long: `Does once what a server with keys.maintain does by itself: makes the first key of each of
+keys.algorithms, rotates what keys.rotate_every makes due, destroys keys that have retired. With keys
+in Vault run it often enough, e.g. daily: it logs in as keys.vault.keeper, and the servers need no
+right to make keys.`,
+		Example: "  signet key maintain --config keeper.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.keepKeys(cmd.Context(), func(ctx context.Context, _ provider.Config, ring *keyring) (keyWork, error) {
+				report, err := ring.Maintain(ctx)
+				return keyWork{made: append(ring.Made(), report.Made...), destroyed: report.Destroyed}, err
+			})
 		},
 	}
 }
 
-func (c *console) rotateKey(ctx context.Context, alg string) error {
-	return c.withRegistrar(ctx, false, func(r *registrar) error {
-		if !slices.Contains(r.config.Keys.Algorithms, alg) {
-			return next(fmt.Errorf("there are no keys for %q", alg), "choose one of keys.algorithms: %s", strings.Join(r.config.Keys.Algorithms, ", "))
+// keyWork is what a command did to the keys, for the audit log.
+type keyWork struct {
+	made      []keys.Key
+	destroyed []string
+	data      bool // there is a new data key
+}
+
+func rotateKey(ctx context.Context, config provider.Config, ring *keyring, alg string) (done keyWork, err error) {
+	if !slices.Contains(config.Keys.Algorithms, alg) {
+		return done, next(fmt.Errorf("there are no keys for %q", alg), "choose one of keys.algorithms: %s", strings.Join(config.Keys.Algorithms, ", "))
+	}
+	done.made = ring.Made()
+	known := map[string]bool{}
+	for _, k := range ring.List() {
+		known[k.Kid] = true
+	}
+	err = ring.Rotate(ctx, alg)
+	for _, k := range ring.List() {
+		if !known[k.Kid] {
+			done.made = append(done.made, keys.Key{Kid: k.Kid, Alg: k.Alg, ActivatesAt: k.ActivatesAt})
 		}
-		ring, err := openKeys(ctx, c.system, r.config, c.quietLog())
+	}
+	return done, err
+}
+
+func rotateData(ctx context.Context, config provider.Config, ring *keyring) (keyWork, error) {
+	rotator, ok := ring.sealer.(keys.DataKeyRotator)
+	if !ok {
+		return keyWork{}, next(fmt.Errorf("the data key of the backend %s cannot be replaced", config.Keys.Backend), "move the keys to Vault: keys.backend transit or vaultkv")
+	}
+	return keyWork{data: true}, rotator.RotateDataKey(ctx)
+}
+
+// keepKeys opens the keys as their keeper, works on them, and records and announces what was done, also when a
+// part of it failed.
+func (c *console) keepKeys(ctx context.Context, work func(context.Context, provider.Config, *keyring) (keyWork, error)) error {
+	return c.withRegistrar(ctx, false, func(r *registrar) error {
+		ring, err := openKeys(ctx, c.system, r.config, c.quietLog(), asKeeper)
 		if err != nil {
 			return err
 		}
-		known := map[string]bool{}
-		for _, k := range ring.List() {
-			known[k.Kid] = true
-		}
-		if err := ring.Rotate(ctx, alg); err != nil {
-			return next(fmt.Errorf("rotating: %w", err), "see what is there with: signet key list")
-		}
-		var made []keys.Info
-		for _, k := range ring.List() {
-			if !known[k.Kid] {
-				made = append(made, k)
-			}
-		}
-		for _, k := range made {
-			about := oauth.AuditEntry{Detail: map[string]any{"alg": k.Alg, "kid": k.Kid, "activates_at": when(k.ActivatesAt)}}
-			if err := r.commit(ctx, audit.KeyCreated, about); err != nil {
-				return errors.Join(fmt.Errorf("the key %s is made, but its audit entry is not", k.Kid), err)
-			}
+		done, err := work(ctx, r.config, ring)
+		err = errors.Join(err, recordKeyWork(ctx, r, done), ring.close())
+		if err != nil {
+			return next(err, "see what is there with: signet key list")
 		}
 		return c.showKeys(ring.List())
 	})
+}
+
+func recordKeyWork(ctx context.Context, r *registrar, done keyWork) error {
+	var errs []error
+	record := func(event audit.Event, what string, detail map[string]any) {
+		about := oauth.AuditEntry{Detail: detail}
+		if err := r.commit(ctx, event, about, oauth.Announce{Topic: oauth.TopicKeys}); err != nil {
+			errs = append(errs, fmt.Errorf("%s is done, but its audit entry is not: %w", what, err))
+		}
+	}
+	for _, k := range done.made {
+		record(audit.KeyCreated, "making key "+k.Kid, map[string]any{"alg": k.Alg, "kid": k.Kid, "activates_at": when(k.ActivatesAt)})
+	}
+	for _, kid := range done.destroyed {
+		record(audit.KeyDestroyed, "destroying key "+kid, map[string]any{"kid": kid})
+	}
+	if done.data {
+		record(audit.DataKeyRotated, "rotating the data key", nil)
+	}
+	return errors.Join(errs...)
 }

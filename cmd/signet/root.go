@@ -60,7 +60,7 @@ commands to paste. "signet config example" shows a complete configuration.`,
 	root.AddCommand(
 		c.serveCommand(), c.statusCommand(), c.demoCommand(), c.configCommand(),
 		c.clientCommand(), c.userCommand(), c.grantCommand(), c.keyCommand(), c.auditCommand(),
-		c.policyCommand(), c.certsCommand(), c.tokenCommand(),
+		c.policyCommand(), c.certsCommand(), c.tokenCommand(), c.vaultCommand(), c.migrateCommand(), c.storeCommand(),
 	)
 	return root
 }

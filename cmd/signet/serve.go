@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -57,7 +56,7 @@ On a signal, readiness turns red, no new connection is taken, and requests under
 				return err
 			}
 			return c.serve(cmd.Context(), config, s, log, progress{clock: c.clock, log: log}, drain, func(context.Context) error {
-				log.Info("signet is ready", "main", config.Main.BaseURL, "mtls", config.MTLS.BaseURL, "readiness", fmt.Sprintf("http://%s/readyz", s.operations.Addr()))
+				log.Info("signet is ready", "main", config.Main.BaseURL, "mtls", config.MTLS.BaseURL, "readiness", operationsScheme(config.Operations)+s.operations.Addr().String()+"/readyz")
 				return nil
 			})
 		},
@@ -130,6 +129,7 @@ func (h *house) watch(ctx context.Context, g *errgroup.Group, certificates doorC
 			h.recordPolicy(ctx, audit.PolicyLoaded)
 		})
 	})
+	h.store.Subscribe(oauth.TopicKeys, h.keys.Wake)
 	run(func() { h.keys.Run(ctx, refreshKeysEvery) })
 	run(func() { h.store.Run(ctx, sweepEvery) })
 }

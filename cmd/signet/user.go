@@ -110,6 +110,9 @@ func parseClaims(pairs []string) (map[string]any, error) {
 }
 
 func (r *registrar) addUser(ctx context.Context, username string, password oauth.Secret, claims map[string]any) (oauth.User, error) {
+	if username == "" || len(username) > interaction.MaxUsername {
+		return oauth.User{}, next(fmt.Errorf("a username has 1 to %d bytes", interaction.MaxUsername), "choose another")
+	}
 	id, err := oauth.NewID(r.random)
 	if err != nil {
 		return oauth.User{}, err

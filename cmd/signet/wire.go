@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"signet/mtls"
@@ -15,14 +16,13 @@ import (
 	"signet/provider"
 	"signet/provider/audit"
 	"signet/provider/fetch"
-	"signet/provider/keys"
-	"signet/provider/keys/file"
 	"signet/provider/oauth"
 	"signet/provider/store"
+	"signet/provider/telemetry"
 )
 
-// This file is the only one that names a concrete store, key backend or policy engine, and the only one
-// that reads the system's clock and randomness.
+// This file and its neighbour wire_keys.go are the only ones that name a concrete store, key backend or policy
+// engine, and this one is the only one that reads the system's clock and randomness.
 
 // system is where time and randomness come from.
 type system struct {
@@ -68,8 +68,15 @@ func (a administered) listAudit(ctx context.Context, q auditQuery) ([]oauth.Audi
 }
 
 func openStore(ctx context.Context, s system, config provider.Config, log *slog.Logger) (*store.Store, error) {
-	db, err := store.Open(ctx, config.Store.DSN, store.Options{Clock: s.clock, Log: log, KeepAudit: config.Store.KeepAudit})
-	if err != nil {
+	db, err := store.Open(ctx, config.Store.DSN, store.Options{
+		Clock: s.clock, Random: s.random, Log: log, KeepAudit: config.Store.KeepAudit, NoMigrate: config.Store.Migrate == provider.MigrateNever,
+	})
+	switch {
+	case errors.Is(err, store.ErrSchema):
+		return nil, next(fmt.Errorf("opening the database: %w", err), "bring it up to date: signet migrate up")
+	case err != nil && strings.HasPrefix(config.Store.DSN, "mysql:"):
+		return nil, next(fmt.Errorf("opening the database: %w", err), "check store.dsn (%s), and that the server is up", config.Store.DSN)
+	case err != nil:
 		return nil, next(fmt.Errorf("opening the database: %w", err),
 			"check store.dsn (%s): the folder must exist and be writable for this account", config.Store.DSN)
 	}
@@ -83,34 +90,6 @@ func (c *console) openDatabase(ctx context.Context, config provider.Config) (dat
 		return nil, err
 	}
 	return administered{db}, nil
-}
-
-// keyring is the opened key backend: the keys that sign, and the sealer of secrets at rest.
-type keyring struct {
-	*keys.Ring
-	sealer keys.Sealer
-}
-
-func openKeys(ctx context.Context, s system, config provider.Config, log *slog.Logger) (*keyring, error) {
-	backend, err := file.Open(ctx, file.Options{
-		Directory: config.Keys.Directory, PassphraseFile: config.Keys.PassphraseFile, Random: s.random, Log: log,
-	})
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, next(fmt.Errorf("opening the keys: %w", err),
-			"make the passphrase file: (umask 077; head -c 32 /dev/urandom | base64 > %s)", config.Keys.PassphraseFile)
-	case err != nil:
-		return nil, next(fmt.Errorf("opening the keys: %w", err),
-			"check that %s holds the passphrase with which %s was made", config.Keys.PassphraseFile, config.Keys.Directory)
-	}
-	ring, err := keys.NewRing(ctx, backend, keys.Options{
-		Clock: s.clock, Algs: config.Keys.Algorithms,
-		PublishFor: config.Keys.PublishFor, RetireAfter: config.Keys.RetireAfter, RotateEvery: config.Keys.RotateEvery, Log: log,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("loading the keys: %w", err)
-	}
-	return &keyring{Ring: ring, sealer: backend}, nil
 }
 
 func openPolicy(ctx context.Context, s system, directory string, timeout time.Duration) (*policy.Engine, error) {
@@ -132,6 +111,8 @@ type house struct {
 	audit    *audit.Spool
 	record   *audit.Recorder
 	provider *provider.Provider
+
+	telemetry *telemetry.Telemetry
 }
 
 // openHouse builds it from bottom to top. Each step that can take long prints a line.
@@ -151,7 +132,7 @@ func openHouse(ctx context.Context, s system, config provider.Config, log *slog.
 			return config.Store.DSN, err
 		}},
 		{"opening the signing keys", func() (_ string, err error) {
-			h.keys, err = openKeys(ctx, s, config, log)
+			h.keys, err = openKeys(ctx, s, config, log, asServer)
 			return "", err
 		}},
 		{"compiling the policy", func() (_ string, err error) {
@@ -176,13 +157,16 @@ func openHouse(ctx context.Context, s system, config provider.Config, log *slog.
 			return h, err
 		}
 	}
+	if h.telemetry, err = openTelemetry(ctx, config, s, log); err != nil {
+		return h, err
+	}
 	outbound, err := newFetch(s, config)
 	if err != nil {
 		return h, err
 	}
 	h.provider, err = provider.New(config, provider.Deps{
 		Store: h.store, Keys: h.keys.Ring, Sealer: h.keys.sealer, Policy: h.policy, Anchors: h.anchors,
-		Fetch: outbound, Audit: h.audit, Clock: s.clock, Random: s.random, Log: log,
+		Fetch: outbound, Audit: h.audit, Clock: s.clock, Random: s.random, Log: log, Telemetry: h.telemetry,
 	})
 	return h, err
 }
@@ -190,13 +174,21 @@ func openHouse(ctx context.Context, s system, config provider.Config, log *slog.
 // close ends it from top to bottom: the audit queue drains into the store, so the store closes last.
 func (h *house) close() error {
 	var errs []error
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
 	if h.audit != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
 		errs = append(errs, h.audit.Close(ctx))
+	}
+	if h.keys != nil {
+		errs = append(errs, h.keys.close())
 	}
 	if h.store != nil {
 		errs = append(errs, h.store.Close())
+	}
+	if h.telemetry != nil {
+		if err := h.telemetry.Close(ctx); err != nil {
+			h.log.Warn("the last traces were not delivered", "cause", err)
+		}
 	}
 	return errors.Join(errs...)
 }

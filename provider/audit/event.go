@@ -28,7 +28,9 @@ const (
 	UserDisabled   Event = "user.disabled"
 	UserEnabled    Event = "user.enabled"
 
-	KeyCreated Event = "key.created"
+	KeyCreated     Event = "key.created"
+	KeyDestroyed   Event = "key.destroyed"
+	DataKeyRotated Event = "data_key.rotated"
 
 	PolicyLoaded  Event = "policy.loaded"
 	PolicyRefused Event = "policy.refused" // a broken bundle; the previous one stays in force
@@ -41,6 +43,6 @@ func Events() []Event {
 		LoginSucceeded, LoginFailed, ConsentGiven, ConsentDenied,
 		ClientAdded, ClientChanged, ClientDisabled, ClientEnabled,
 		UserAdded, UserChanged, UserDisabled, UserEnabled,
-		KeyCreated, PolicyLoaded, PolicyRefused,
+		KeyCreated, KeyDestroyed, DataKeyRotated, PolicyLoaded, PolicyRefused,
 	}
 }

@@ -81,7 +81,7 @@ func (p *Pages) tryLogin(w http.ResponseWriter, r *http.Request, waiting oauth.I
 
 // authenticate does not even hash what no account can have; that says nothing about any account.
 func (p *Pages) authenticate(r *http.Request, username string, password oauth.Secret) (oauth.EndUser, error) {
-	if len(username) > maxUsername || len(password) > maxPassword {
+	if len(username) > MaxUsername || len(password) > maxPassword {
 		return oauth.EndUser{}, &BadCredentials{Reason: "too long"}
 	}
 	return p.deps.Authenticator.Authenticate(r.Context(), username, password)

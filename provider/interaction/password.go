@@ -38,8 +38,10 @@ type Users interface {
 // ACRPassword is the authentication context class of a login by password alone.
 const ACRPassword = "urn:signet:acr:password" // #nosec G101 -- a name, not a credential
 
+// MaxUsername is the longest username that a login accepts, in bytes.
+const MaxUsername = 256
+
 const (
-	maxUsername = 256
 	maxPassword = 1024
 	// queueTime bounds the wait for one of the places for hashing.
 	queueTime = 5 * time.Second

@@ -50,7 +50,7 @@ type attempt struct {
 // false nothing is counted, and wait says when to try again.
 func (t *throttle) begin(username, address string) (a attempt, wait time.Duration, ok bool) {
 	username = strings.TrimSpace(username)
-	username = username[:min(len(username), maxUsername)] // a bucket's key is kept
+	username = username[:min(len(username), MaxUsername)] // a bucket's key is kept
 	a = attempt{t, "u:" + strings.ToLower(username), "a:" + address}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -101,7 +101,7 @@ func TestAThrottledAddressCannotFillTheMemory(t *testing.T) {
 		t.Errorf("%d buckets, want at most %d", got, most)
 	}
 	for key := range th.known {
-		if len(key) > maxUsername+2 {
+		if len(key) > MaxUsername+2 {
 			t.Fatalf("a key of %d bytes is kept", len(key))
 		}
 	}

@@ -87,7 +87,8 @@ func (r *Refusal) Unwrap() error { return r.Err }
 var ErrNotFound = errors.New("not found")
 
 // ErrUnavailable is wrapped by backends whose part cannot answer now: the database or the key service is out of
-// reach, overloaded or sealed. The request may be repeated; what it would have used up is not.
+// reach, overloaded or sealed. The request may be repeated: nothing was used up, unless the database was lost
+// in the very moment of a commit and has not come back to tell; whatever was committed is then found by the repetition.
 var ErrUnavailable = errors.New("unavailable at present")
 
 // Conflict is what Commit returns when a conditional change did not apply because another request was

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"signet/provider"
+	"signet/provider/keys"
+	"signet/provider/keys/file"
+	"signet/provider/keys/transit"
+	"signet/provider/keys/vault"
+	"signet/provider/keys/vaultkv"
+)
+
+// keyring is the opened key backend: the keys that sign, and the sealer of secrets at rest.
+type keyring struct {
+	*keys.Ring
+	sealer  keys.Sealer
+	vault   *vault.Client    // nil with file
+	transit *transit.Backend // nil with the others
+}
+
+// close logs out of Vault's watch. A keyring of files has nothing to end.
+func (k *keyring) close() error {
+	if k.vault == nil {
+		return nil
+	}
+	return k.vault.Close()
+}
+
+// identity says on whose behalf the keys are opened: it decides what the key backend permits.
+type identity bool
+
+const (
+	asServer identity = false // signs; makes and destroys keys only if keys.maintain says so
+	asKeeper identity = true  // "signet key": makes and destroys keys
+)
+
+func openKeys(ctx context.Context, s system, config provider.Config, log *slog.Logger, who identity) (k *keyring, err error) {
+	k = &keyring{}
+	backend, err := k.openBackend(ctx, s, config, log, who)
+	if err != nil {
+		return nil, err
+	}
+	k.sealer = backend
+	k.Ring, err = keys.NewRing(ctx, backend, keys.Options{
+		Clock: s.clock, Algs: config.Keys.Algorithms, Maintain: who == asKeeper || *config.Keys.Maintain,
+		PublishFor: config.Keys.PublishFor, RetireAfter: config.Keys.RetireAfter, RotateEvery: config.Keys.RotateEvery, Log: log,
+	})
+	if err != nil {
+		err = fmt.Errorf("loading the keys: %w", errors.Join(err, k.close()))
+		if errors.Is(err, keys.ErrNoKey) {
+			err = next(err, "make the first keys: signet key maintain")
+		}
+		return nil, err
+	}
+	return k, nil
+}
+
+func (k *keyring) openBackend(ctx context.Context, s system, config provider.Config, log *slog.Logger, who identity) (keys.Backend, error) {
+	if config.Keys.Backend == provider.KeysFile {
+		return openKeyFiles(ctx, s, config.Keys, log)
+	}
+	v := config.Keys.Vault
+	auth, section := v.Auth, "auth"
+	if who == asKeeper && v.Keeper != (provider.VaultAuth{}) {
+		auth, section = v.Keeper, "keeper"
+	}
+	client, err := vault.Open(ctx, vault.Options{
+		Address: v.Address, CAFile: v.CAFile, Namespace: v.Namespace, Timeout: v.Timeout, Clock: s.clock, Log: log, Auth: vaultIdentity(auth),
+	})
+	if err != nil {
+		return nil, next(fmt.Errorf("logging in to Vault at %s: %w", v.Address, err), "check keys.vault.%s, and that Vault is unsealed; \"signet vault setup\" shows what it needs", section)
+	}
+	k.vault = client
+	var backend keys.Backend
+	if config.Keys.Backend == provider.KeysTransit {
+		k.transit, err = transit.Open(ctx, transit.Options{
+			Client: client, Mount: v.TransitMount, KVMount: v.KVMount, Prefix: v.Prefix, Log: log,
+		})
+		backend = k.transit
+	} else {
+		backend, err = vaultkv.Open(ctx, vaultkv.Options{
+			Client: client, Mount: v.KVMount, Prefix: v.Prefix, Grace: v.Grace, Clock: s.clock, Random: s.random, Log: log,
+		})
+	}
+	if err != nil {
+		return nil, next(fmt.Errorf("opening the keys in Vault: %w", errors.Join(err, client.Close())), "see what Vault lacks: signet vault setup")
+	}
+	return backend, nil
+}
+
+func vaultIdentity(a provider.VaultAuth) vault.Auth {
+	return vault.Auth{
+		Method: a.Method, Mount: a.Mount, Role: a.Role, RoleIDFile: a.RoleIDFile, SecretIDFile: a.SecretIDFile, Wrapped: a.Wrapped,
+		Certificate: a.Certificate, Key: a.Key, TokenFile: a.TokenFile, JWTFile: a.JWTFile,
+	}
+}
+
+func openKeyFiles(ctx context.Context, s system, config provider.KeysConfig, log *slog.Logger) (keys.Backend, error) {
+	backend, err := file.Open(ctx, file.Options{
+		Directory: config.Directory, PassphraseFile: config.PassphraseFile, Random: s.random, Log: log,
+	})
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, next(fmt.Errorf("opening the keys: %w", err),
+			"make the passphrase file: (umask 077; head -c 32 /dev/urandom | base64 > %s)", config.PassphraseFile)
+	case err != nil:
+		return nil, next(fmt.Errorf("opening the keys: %w", err),
+			"check that %s holds the passphrase with which %s was made", config.PassphraseFile, config.Directory)
+	}
+	return backend, nil
+}
