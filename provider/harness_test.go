@@ -151,7 +151,7 @@ func (h *house) deps() provider.Deps {
 	must(h.t, err)
 	h.sealer = backend
 	h.ring, err = keys.NewRing(ctx, backend, keys.Options{
-		Clock: h.now, Algs: h.config.Keys.Algorithms, PublishFor: h.config.Keys.PublishFor, RetireAfter: h.config.Keys.RetireAfter, Log: h.log(),
+		Clock: h.now, Algs: h.config.Keys.Algorithms, PublishFor: h.config.Keys.PublishFor, RetireAfter: h.config.Keys.RetireAfter, Maintain: true, Log: h.log(),
 	})
 	must(h.t, err)
 	h.store, err = store.Open(ctx, h.config.Store.DSN, store.Options{Clock: h.now, Log: h.log()})

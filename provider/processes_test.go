@@ -17,12 +17,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"signet/certs"
 	"signet/provider"
 	"signet/provider/store"
+	"signet/provider/store/dbtest"
 )
 
 // patience bounds every wait for another process. It is far above what any of them takes on an idle machine.
@@ -37,6 +39,7 @@ var programs struct {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	dbtest.Stop()
 	if programs.dir != "" {
 		_ = os.RemoveAll(programs.dir)
 	}
@@ -102,6 +105,7 @@ func localhost(port int) string { return "https://localhost:" + strconv.Itoa(por
 // processes on it. Its house has no doors of its own: the helpers talk to the processes, and to their store.
 type site struct {
 	*house
+	on        ground
 	processes []*process
 }
 
@@ -113,6 +117,8 @@ type process struct {
 	name, config, log string
 	main, mtls        string
 	ready             string
+	operator          *http.Client // who may ask for readiness; nil = anybody
+	binary            string       // another than the one under test
 }
 
 const siteConfig = `
@@ -122,10 +128,10 @@ main: {listen: "MAIN", certificate: pki/server.pem, key: pki/server-key.pem}
 mtls: {listen: "MTLS", base_url: BASE, certificate: pki/server.pem, key: pki/server-key.pem}
 operations: {listen: "OPERATIONS"}
 client_certificates: {trust_anchors: [pki/ca.pem], crls: [pki/crl.pem], require_crl: true}
-store: {dsn: "sqlite:signet.db"}
-keys: {backend: file, directory: keys, passphrase_file: passphrase, algorithms: [ES256, EdDSA]}
+store: {dsn: "STORE"}
+keys: {KEYS, algorithms: [ES256, EdDSA]}
 policy: {timeout: 10s}
-audit: {spool: spool}
+audit: {spool: spool-NUMBER}
 scopes:
   - {name: accounts, description: See your accounts}
   - {name: payments, description: Make payments}
@@ -134,10 +140,23 @@ resources:
   - {id: "https://opaque.bank.example", name: Cards API, scopes: [accounts], token_format: opaque}
 `
 
+// ground is what a site stands on: one file and a folder of keys, or the parts of production.
+type ground struct{ store, keys string }
+
+var embedded = ground{"sqlite:signet.db", "backend: file, directory: keys, passphrase_file: passphrase"}
+
 // newSite makes the folder and starts n processes on it; extra is added to their configuration.
 func newSite(t testing.TB, n int, extra string) *site {
 	t.Helper()
-	s := &site{house: &house{t: t, dir: t.TempDir()}}
+	s := prepareSite(t, n, embedded, extra)
+	s.start()
+	return s
+}
+
+// prepareSite makes everything but the processes.
+func prepareSite(t testing.TB, n int, on ground, extra string) *site {
+	t.Helper()
+	s := &site{house: &house{t: t, dir: t.TempDir()}, on: on}
 	_, err := certs.Ensure(certs.Spec{Dir: filepath.Join(s.dir, "pki"), Now: time.Now(), Random: rand.Reader})
 	must(t, err)
 	s.ca, err = certs.LoadCA(filepath.Join(s.dir, "pki"), time.Now(), rand.Reader)
@@ -150,27 +169,43 @@ func newSite(t testing.TB, n int, extra string) *site {
 	must(t, err)
 	s.openStore()
 	t.Cleanup(func() { _ = s.store.Close() })
+	return s
+}
+
+// start starts the processes and waits until all are ready.
+func (s *site) start() {
+	s.t.Helper()
 	for _, p := range s.processes {
 		p.start()
 	}
 	for _, p := range s.processes {
 		p.awaitReady()
 	}
-	return s
+}
+
+// signet runs a command of the program on the site's first configuration, as an operator does.
+func (s *site) signet(args ...string) string {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), program(s.t, "signet"), append([]string{"--config", s.processes[0].config}, args...)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("signet %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
 }
 
 // openStore opens the database beside the processes, as the administration commands do.
 func (s *site) openStore() {
 	s.t.Helper()
 	var err error
-	s.store, err = store.Open(s.t.Context(), s.config.Store.DSN, store.Options{Clock: s.now, Log: s.house.log()})
+	s.store, err = store.Open(s.t.Context(), s.config.Store.DSN, store.Options{Clock: s.now, Random: rand.Reader, Log: s.house.log()})
 	must(s.t, err)
 }
 
 // with is the site as a subtest uses it: what fails there fails the subtest.
 func (s *site) with(t testing.TB) *site {
 	h := &house{t: t, dir: s.dir, ca: s.ca, config: s.config, store: s.store, issuer: s.issuer, mtls: s.mtls}
-	return &site{house: h, processes: s.processes}
+	return &site{house: h, on: s.on, processes: s.processes}
 }
 
 func (s *site) addProcess(i int, extra string) {
@@ -183,14 +218,39 @@ func (s *site) addProcess(i int, extra string) {
 		s.issuer, s.mtls = p.main, p.mtls
 	}
 	p.config = s.write(fmt.Sprintf("signet-%d.yaml", i), strings.NewReplacer("ISSUER", s.issuer, "BASE", s.mtls,
-		"MAIN", loopback(mainPort), "MTLS", loopback(mtlsPort), "OPERATIONS", loopback(operations)).Replace(siteConfig)+extra)
+		"MAIN", loopback(mainPort), "MTLS", loopback(mtlsPort), "OPERATIONS", loopback(operations),
+		"STORE", s.on.store, "KEYS", strings.ReplaceAll(s.on.keys, "NUMBER", strconv.Itoa(i)), "NUMBER", strconv.Itoa(i)).Replace(siteConfig)+extra)
 	s.processes = append(s.processes, p)
 }
 
 // start launches the process; awaitReady waits for it. When the test ends, so does the process.
 func (p *process) start() {
 	p.t.Helper()
-	p.running = launch(p.t, p.name, p.log, exec.Command(program(p.t, "signet"), "serve", "--config", p.config, "--log-format", "text"))
+	binary := p.binary
+	if binary == "" {
+		binary = program(p.t, "signet")
+	}
+	p.running = launch(p.t, p.name, p.log, exec.Command(binary, "serve", "--config", p.config, "--log-format", "text"))
+}
+
+// assertLogsAreClean looks for secrets in the logs of the whole run.
+func (s *site) assertLogsAreClean(secrets []string) {
+	s.t.Helper()
+	for _, p := range s.processes {
+		raw, err := os.ReadFile(p.log)
+		must(s.t, err)
+		for _, secret := range secrets {
+			if strings.Contains(string(raw), secret) {
+				s.t.Fatalf("the log of %s has a secret that a client received", p.name)
+			}
+		}
+	}
+}
+
+// terminate asks the process to drain and end.
+func (p *process) terminate() {
+	p.t.Helper()
+	must(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
 }
 
 func (p *process) awaitReady() {
@@ -200,7 +260,11 @@ func (p *process) awaitReady() {
 		if err != nil {
 			return err
 		}
-		response, err := http.DefaultClient.Do(request)
+		operator := p.operator
+		if operator == nil {
+			operator = http.DefaultClient
+		}
+		response, err := operator.Do(request)
 		if err != nil {
 			return err
 		}

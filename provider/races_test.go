@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -193,7 +194,14 @@ func (s seeded) refresh() url.Values {
 // seedCodes stores n approvals by alice: grants with their codes.
 func (s *site) seedCodes(client string, n int) []seeded {
 	s.t.Helper()
-	return s.seed(client, n, func(one seeded, scope oauth.Scope) oauth.Change {
+	all, err := s.seed(client, n, s.codeOf(client))
+	must(s.t, err)
+	return all
+}
+
+// codeOf makes the code of an approval.
+func (s *site) codeOf(client string) func(seeded, oauth.Scope) oauth.Change {
+	return func(one seeded, scope oauth.Scope) oauth.Change {
 		sum := sha256.Sum256([]byte(one.verifier))
 		return oauth.StoreCode{Code: oauth.AuthorizationCode{
 			Digest: one.secret.Digest(), ClientID: client, GrantID: one.grantID, User: s.alice(), Scope: scope,
@@ -203,38 +211,43 @@ func (s *site) seedCodes(client string, n int) []seeded {
 				CodeChallenge: base64.RawURLEncoding.EncodeToString(sum[:]),
 			},
 		}}
-	})
+	}
 }
 
 // seedRefreshTokens stores n grants with their first refresh tokens.
 func (s *site) seedRefreshTokens(client string, n int) []seeded {
 	s.t.Helper()
-	return s.seed(client, n, func(one seeded, scope oauth.Scope) oauth.Change {
+	all, err := s.seed(client, n, func(one seeded, scope oauth.Scope) oauth.Change {
 		return oauth.StoreRefresh{Token: oauth.RefreshToken{
 			Digest: one.secret.Digest(), ClientID: client, GrantID: one.grantID, User: s.alice(), Scope: scope,
 			IssuedAt: s.now(), ExpiresAt: s.now().Add(time.Hour),
 		}}
 	})
+	must(s.t, err)
+	return all
 }
 
-func (s *site) seed(client string, n int, credential func(seeded, oauth.Scope) oauth.Change) []seeded {
-	s.t.Helper()
+// seed may be called from any goroutine.
+func (s *site) seed(client string, n int, credential func(seeded, oauth.Scope) oauth.Change) ([]seeded, error) {
 	var all []seeded
 	var changes []oauth.Change
 	scope := oauth.Scope{"accounts"}
 	for range n {
 		secret, err := oauth.NewSecret(rand.Reader)
-		must(s.t, err)
+		if err != nil {
+			return nil, err
+		}
 		grantID, err := oauth.NewID(rand.Reader)
-		must(s.t, err)
+		if err != nil {
+			return nil, err
+		}
 		one := seeded{grantID: grantID, verifier: rand.Text() + rand.Text(), secret: secret}
 		all = append(all, one)
 		changes = append(changes, oauth.StoreGrant{Grant: oauth.Grant{
 			ID: grantID, ClientID: client, UserID: s.alice().ID, Scope: scope, CreatedAt: s.now(), ExpiresAt: s.now().Add(time.Hour),
 		}}, credential(one, scope))
 	}
-	must(s.t, s.store.Commit(s.t.Context(), changes...))
-	return all
+	return all, s.store.Commit(context.Background(), changes...)
 }
 
 func (s *site) alice() oauth.EndUser {
