@@ -8,7 +8,7 @@ DIR     ?= .signet
 FUZZTIME ?= 60s
 export GOFLAGS ?= -mod=readonly
 
-.PHONY: help build run demo-check test race lint bench bench-parts fuzz tools clean
+.PHONY: help build run demo-check test test-cluster cluster race lint bench bench-parts bench-transit copy-million fuzz tools clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -26,18 +26,31 @@ demo-check: build ## run the demonstration's printed commands in a new folder on
 
 test: tools ## everything that must hold: vet, all tests, the demonstration
 	$(GO) vet ./...
-	$(GO) test -timeout 12m ./...
+	$(GO) test -timeout 14m ./...
 	$(MAKE) --no-print-directory demo-check
+
+test-cluster: tools ## the store on a Galera cluster of three nodes, some of which are killed (5 minutes)
+	@.ci/need galera rsync
+	$(GO) test -tags cluster -count=1 -p 1 -timeout 20m -run Galera ./provider/store ./provider/store/dbtest
+
+cluster: tools ## the drill: two replicas, three Galera nodes, Vault, HAProxy; each is killed under load (3 minutes)
+	@.ci/need galera rsync
+	$(GO) test -tags cluster -count=1 -timeout 15m -run 'TestCluster$$' -v ./provider | grep -v -e '^=== ' -e 'level=INFO'
+
+copy-million: tools ## copy a million rows from SQLite to MariaDB, killed twice on the way
+	$(GO) test -tags cluster -count=1 -timeout 30m -run TestCopyMillion -v ./provider/store
 
 race: tools ## all tests with the race detector (needs a C compiler; slow)
 	@.ci/need cc
 	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./...
 
 tools: ## install what the tests need and this machine lacks
-	@.ci/need curl node npm chromium
+	@.ci/need curl node npm chromium mariadbd mvn haproxy nginx nginx-stream nginx-js prometheus
+	@.ci/mysql8 >/dev/null
+	@.ci/vault >/dev/null
 
 lint: $(TOOLS)/golangci-lint-$(LINT) ## golangci-lint, with the rules of .golangci.yml
-	$< run ./...
+	$< run --build-tags cluster ./...
 
 # Built from source by the Go toolchain: no script from elsewhere runs here.
 $(TOOLS)/golangci-lint-$(LINT):
@@ -52,6 +65,9 @@ $(TOOLS)/golangci-lint-$(LINT):
 
 bench: ## what a token costs beside a bare handler: CPU time and its ratio
 	$(GO) test -run '^$$' -bench TokenCost -benchtime 15x ./provider
+
+bench-transit: tools ## signatures by Vault transit: one by one beside gathered, 64 callers
+	$(GO) test -tags cluster -count=1 -run TestThroughput -v ./provider/keys/transit
 
 bench-parts: ## benchmarks of the parts
 	$(GO) test -run '^$$' -bench '^Benchmark[^T]|^BenchmarkT[^o]' -benchmem ./...
