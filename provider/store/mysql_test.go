@@ -250,7 +250,7 @@ func TestHungServer(t *testing.T) {
 	if _, err := s.Client(t.Context(), "c"); err != nil {
 		t.Fatal(err)
 	}
-	server.Pause()
+	server.Pause(t)
 	const bound = time.Minute
 	began := time.Now()
 	var wg sync.WaitGroup

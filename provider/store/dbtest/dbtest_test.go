@@ -167,7 +167,7 @@ func TestPause(t *testing.T) {
 	s := dbtest.NewMariaDB(t)
 	db := connect(t, s.DSN(t))
 	exec(t, db, "CREATE TABLE t (id INT PRIMARY KEY)")
-	s.Pause()
+	s.Pause(t)
 	answer := make(chan error, 1)
 	go func() {
 		_, err := db.ExecContext(t.Context(), "INSERT INTO t VALUES (1)")

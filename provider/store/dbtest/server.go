@@ -131,8 +131,27 @@ func (s *Server) Shutdown(t testing.TB) {
 	}
 }
 
-// Pause makes the server hang, with its connections open, until Resume.
-func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+// Pause makes the server hang, with its connections open, until Resume. All of it hangs when Pause returns.
+func (s *Server) Pause(t testing.TB) {
+	t.Helper()
+	s.signal(syscall.SIGSTOP)
+	deadline := time.Now().Add(time.Minute)
+	for !stopped(s.pid()) {
+		if time.Now().After(deadline) {
+			t.Fatal("the database server does not stop in its tracks")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (s *Server) pid() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		return 0
+	}
+	return s.process.cmd.Process.Pid
+}
 
 // Resume ends a Pause.
 func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
