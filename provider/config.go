@@ -174,7 +174,8 @@ type VaultConfig struct {
 	// Timeout bounds one request to Vault. Default 2s, at most 10s.
 	Timeout time.Duration `yaml:"timeout"`
 	// Grace is how long vaultkv signs on with the keys in memory while Vault is out of reach. Default 0, at
-	// most 1h; with transit it must be 0, as no key is here to sign with.
+	// most 1h; publish_for and retire_after must be longer by as much. With transit it must be 0, as no key is
+	// here to sign with.
 	Grace time.Duration `yaml:"grace"`
 }
 
@@ -190,7 +191,8 @@ type VaultAuth struct {
 	// RoleIDFile and SecretIDFile hold an AppRole's two halves. Required for approle.
 	RoleIDFile   string `yaml:"role_id_file"`
 	SecretIDFile string `yaml:"secret_id_file"`
-	// Wrapped says that secret_id_file holds a response-wrapping token, to be unwrapped once, at start.
+	// Wrapped says that secret_id_file holds a response-wrapping token, to be unwrapped once, at start: each start
+	// of a server needs a new one. Not for keeper.
 	Wrapped bool `yaml:"wrapped"`
 	// Certificate and Key are PEM files. Required for cert.
 	Certificate string `yaml:"certificate"`

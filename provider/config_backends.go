@@ -80,6 +80,9 @@ func (v *validator) vault(k KeysConfig) {
 	v.vaultAuth("keys.vault.auth", c.Auth)
 	if c.Keeper != (VaultAuth{}) {
 		v.vaultAuth("keys.vault.keeper", c.Keeper)
+		if c.Keeper.Wrapped {
+			v.fault("keys.vault.keeper.wrapped", "must be false: a wrapped secret id serves one process, and each \"signet key\" is another")
+		}
 	}
 }
 

@@ -66,15 +66,21 @@ func TestBackendFaults(t *testing.T) {
 		"no auth":         {inVault("vaultkv", ""), []string{"keys.vault.auth.method: is required"}},
 		"incomplete":      {inVault("vaultkv", "    auth: {method: approle, role_id_file: r, token_file: t}\n"), []string{"keys.vault.auth.secret_id_file: is required", "keys.vault.auth.token_file: is not used by the method approle"}},
 		"plain http":      {strings.Replace(inVault("transit", appRole), "https://vault", "http://vault", 1), []string{"keys.vault.address: want an https URL, like https://vault.internal:8200"}},
-		"grace":           {inVault("transit", appRole+"    grace: 5m\n"), []string{"keys.vault.grace: must be 0 with transit: no key is here to sign with"}},
+		"grace":           {inVault("transit", appRole+"    grace: 5m\n  publish_for: 11m\n"), []string{"keys.vault.grace: must be 0 with transit: no key is here to sign with"}},
 		"prefix":          {inVault("transit", appRole+"    prefix: ../x\n"), []string{"keys.vault.prefix: want letters, digits, - and _"}},
 		"timeout":         {inVault("transit", appRole+"    timeout: 1m\n"), []string{"keys.vault.timeout: want 100ms to 10s"}},
 		"wrapped":         {inVault("transit", "    auth: {method: token_file, token_file: t, wrapped: true}\n"), []string{"keys.vault.auth.wrapped: is for the method approle only"}},
 		"method":          {inVault("transit", "    auth: {method: ldap}\n"), []string{"keys.vault.auth.method: want approle, cert, kubernetes or token_file"}},
 		"half a TLS":      {strings.Replace(validConfig, "127.0.0.1:9445", "0.0.0.0:9445\n  certificate: c.pem", 1), []string{"operations: certificate, key and client_ca belong together"}},
-		"proxy":           {validConfig + "proxy_protocol: {addresses: [10.0.0.0/8, proxy]}\n", []string{`proxy_protocol.addresses[1]: "proxy" is neither an IP address nor a CIDR range`}},
-		"traces":          {validConfig + "telemetry: {traces: {endpoint: \"http://c:4318/v1/traces\", sample_ratio: 2}}\n", []string{"telemetry.traces.endpoint: want an https URL, like https://collector.internal:4318/v1/traces; http only to this machine", "telemetry.traces.sample_ratio: want more than 0 and at most 1"}},
-		"not a ratio":     {validConfig + "telemetry: {traces: {endpoint: \"https://c/v1/traces\", sample_ratio: .nan}}\n", []string{"telemetry.traces.sample_ratio: want more than 0 and at most 1"}},
+		"keeper wrapped":  {inVault("transit", appRole+"    keeper: {method: approle, role_id_file: r, secret_id_file: s, wrapped: true}\n"), []string{`keys.vault.keeper.wrapped: must be false: a wrapped secret id serves one process, and each "signet key" is another`}},
+		"grace too long": {inVault("vaultkv", appRole+"    grace: 5m\n  retire_after: 1h\n"), []string{
+			"keys.publish_for: must not be shorter than 11m0s: resource servers use what they have read for almost so long, and keys.vault.grace comes on top",
+			"keys.retire_after: must not be shorter than 1h5m0s, the longest that a token can live, and keys.vault.grace comes on top"}},
+		"both kinds of proxy": {validConfig + "proxy_protocol: {addresses: [10.0.0.0/8]}\ntrusted_proxies: {addresses: [10.0.0.7]}\n", []string{
+			"proxy_protocol.addresses[0]: overlaps trusted_proxies.addresses (10.0.0.7): no Client-Cert header is believed from there; pin that proxy's certificate in trusted_proxies.thumbprints instead"}},
+		"proxy":       {validConfig + "proxy_protocol: {addresses: [10.0.0.0/8, proxy]}\n", []string{`proxy_protocol.addresses[1]: "proxy" is neither an IP address nor a CIDR range`}},
+		"traces":      {validConfig + "telemetry: {traces: {endpoint: \"http://c:4318/v1/traces\", sample_ratio: 2}}\n", []string{"telemetry.traces.endpoint: want an https URL, like https://collector.internal:4318/v1/traces; http only to this machine", "telemetry.traces.sample_ratio: want more than 0 and at most 1"}},
+		"not a ratio": {validConfig + "telemetry: {traces: {endpoint: \"https://c/v1/traces\", sample_ratio: .nan}}\n", []string{"telemetry.traces.sample_ratio: want more than 0 and at most 1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, faults := ParseConfig([]byte(c.text), "")

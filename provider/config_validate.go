@@ -116,16 +116,29 @@ func (v *validator) doors(c Config) {
 		v.fault("mtls.base_url", "must differ from the main door's")
 	}
 	v.operations(c.Operations)
-	for i, text := range c.ProxyProtocol.Addresses {
-		if _, err := mtls.ParseNetwork(text); err != nil {
-			v.fault(fmt.Sprintf("proxy_protocol.addresses[%d]", i), "%v", err)
-		}
-	}
+	v.proxyProtocol(c)
 	if c.ClientCertificates.RequireCRL == nil {
 		v.fault("client_certificates.require_crl", "is required: true or false")
 	}
 	if _, err := mtls.NewProxies(c.TrustedProxies.mtls()); err != nil {
 		v.fault("trusted_proxies", "%v", err)
+	}
+}
+
+// proxyProtocol: whoever sends a PROXY header is not believed by its address, so naming it in both places is a mistake.
+func (v *validator) proxyProtocol(c Config) {
+	for i, text := range c.ProxyProtocol.Addresses {
+		path := fmt.Sprintf("proxy_protocol.addresses[%d]", i)
+		relay, err := mtls.ParseNetwork(text)
+		if err != nil {
+			v.fault(path, "%v", err)
+			continue
+		}
+		for _, other := range c.TrustedProxies.Addresses {
+			if proxy, err := mtls.ParseNetwork(other); err == nil && proxy.Overlaps(relay) {
+				v.fault(path, "overlaps trusted_proxies.addresses (%s): no Client-Cert header is believed from there; pin that proxy's certificate in trusted_proxies.thumbprints instead", other)
+			}
+		}
 	}
 }
 
@@ -185,15 +198,24 @@ func (v *validator) lifetimes(c Config) {
 	if c.RefreshTokens.RetryGrace > 5*time.Minute {
 		v.fault("refresh_tokens.retry_grace", "want at most 5m")
 	}
-	if c.Keys.PublishFor < minPublishFor {
-		v.fault("keys.publish_for", "must not be shorter than %s: resource servers use what they have read for almost so long", minPublishFor)
+	// A server that signs on without contact with Vault learns of the next key, and of its own key's end, as much later.
+	grace := c.Keys.Vault.Grace
+	if least := minPublishFor + grace; c.Keys.PublishFor < least {
+		v.fault("keys.publish_for", "must not be shorter than %s: resource servers use what they have read for almost so long%s", least, afterGrace(grace))
 	}
 	if c.Keys.RotateEvery != 0 && c.Keys.RotateEvery <= c.Keys.PublishFor {
 		v.fault("keys.rotate_every", "must be longer than keys.publish_for, or 0")
 	}
-	if c.Keys.RetireAfter < maxTokenLifetime {
-		v.fault("keys.retire_after", "must not be shorter than %s, the longest that a token can live", maxTokenLifetime)
+	if least := maxTokenLifetime + grace; c.Keys.RetireAfter < least {
+		v.fault("keys.retire_after", "must not be shorter than %s, the longest that a token can live%s", least, afterGrace(grace))
 	}
+}
+
+func afterGrace(grace time.Duration) string {
+	if grace <= 0 {
+		return ""
+	}
+	return ", and keys.vault.grace comes on top"
 }
 
 func (v *validator) brand(b Brand) {

@@ -64,7 +64,8 @@ func (p *Provider) door(door web.Door) http.Handler {
 		p.handler.ServeHTTP(w, r)
 	})
 	return web.Wrap(inner, web.Options{
-		Random: p.deps.Random, Log: p.deps.Log, Door: door, Clock: p.deps.Clock, Observe: observer(p.deps.Telemetry, door),
+		Random: p.deps.Random, Log: p.deps.Log, Door: door, Clock: p.deps.Clock,
+		Sender: p.proxies.Sender, Observe: observer(p.deps.Telemetry, door),
 	})
 }
 

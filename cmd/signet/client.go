@@ -36,12 +36,11 @@ func (c *console) withRegistrar(ctx context.Context, needSealer bool, do func(*r
 	if !needSealer {
 		return errors.Join(do(r), db.Close())
 	}
-	ring, err := openKeys(ctx, c.system, config, c.quietLog(), asKeeper)
-	if err != nil {
+	var closeKeys func() error
+	if r.sealer, closeKeys, err = openSealer(ctx, c.system, config, c.quietLog()); err != nil {
 		return errors.Join(err, db.Close())
 	}
-	r.sealer = ring.sealer
-	return errors.Join(do(r), ring.close(), db.Close())
+	return errors.Join(do(r), closeKeys(), db.Close())
 }
 
 // shown is a client without what verifies its secret: that is nobody's to see.

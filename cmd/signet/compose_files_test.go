@@ -230,7 +230,7 @@ func composeOperations(t *testing.T, config provider.OperationsConfig, pki strin
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	ok(t, err)
 	config.Listen = listener.Addr().String()
-	server := newServer(provider.Operations(), slog.New(slog.DiscardHandler))
+	server := newServer(provider.Operations(nil, provider.NewChecks(time.Now)), slog.New(slog.DiscardHandler))
 	go func() { _ = o.serve(server, listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	c := &console{out: io.Discard, err: io.Discard, system: realSystem()}

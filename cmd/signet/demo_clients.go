@@ -76,22 +76,26 @@ func (d *demonstration) redirectURI(port int) string {
 func (d *demonstration) register(ctx context.Context) error {
 	p := progress{out: d.err, clock: d.clock}
 	var db database
-	var keys *keyring
-	if err := p.step("database and signing keys (RSA takes a moment)", func() (_ string, err error) {
-		if db, err = d.openDatabase(ctx, d.config); err != nil {
-			return "", err
-		}
-		keys, err = openKeys(ctx, d.system, d.config, d.log, asKeeper)
+	if err := p.step("database", func() (_ string, err error) {
+		db, err = d.openDatabase(ctx, d.config)
 		return "", err
 	}); err != nil {
 		return err
 	}
-	registrar := &registrar{system: d.system, db: db, sealer: keys.sealer, config: d.config}
-	err := errors.Join(
+	registrar := &registrar{system: d.system, db: db, config: d.config}
+	closeKeys := func() error { return nil }
+	err := p.step("key of the database's secrets", func() (_ string, err error) {
+		registrar.sealer, closeKeys, err = openSealer(ctx, d.system, d.config, d.log)
+		return "", err
+	})
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	err = errors.Join(
 		p.step("clients", func() (string, error) { return d.ensureClients(ctx, registrar) }),
 		p.step("user alice", func() (string, error) { return d.ensureUser(ctx, registrar) }),
 	)
-	return errors.Join(err, db.Close())
+	return errors.Join(err, closeKeys(), db.Close())
 }
 
 func (d *demonstration) ensureClients(ctx context.Context, r *registrar) (string, error) {

@@ -108,7 +108,7 @@ func serveDoors(ctx context.Context, h *house, s sockets, certificates doorCerti
 	mainServer.ConnContext, mtlsServer.ConnContext = markRelayed, markRelayed
 	checks := h.checks(d, certificates, clock)
 	h.measure(d.certificates(certificates), checks)
-	operations := newServer(provider.OperationsWith(h.telemetry.Handler(), checks...), h.log)
+	operations := newServer(provider.Operations(h.telemetry.Handler(), checks), h.log)
 	d.servers = []*http.Server{mainServer, mtlsServer, operations} // drained in this order, so operations answers longest
 
 	g, ctx := errgroup.WithContext(ctx)

@@ -39,7 +39,7 @@ published until what it signed has expired.`,
 			if err != nil {
 				return err
 			}
-			ring, err := openKeys(cmd.Context(), c.system, config, c.quietLog(), asKeeper)
+			ring, err := openKeys(cmd.Context(), c.system, config, c.quietLog(), asReader, nil)
 			if err != nil {
 				return err
 			}
@@ -99,7 +99,7 @@ right to make keys.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.keepKeys(cmd.Context(), func(ctx context.Context, _ provider.Config, ring *keyring) (keyWork, error) {
 				report, err := ring.Maintain(ctx)
-				return keyWork{made: append(ring.Made(), report.Made...), destroyed: report.Destroyed}, err
+				return keyWork{Report: report}, err
 			})
 		},
 	}
@@ -107,27 +107,16 @@ right to make keys.`,
 
 // keyWork is what a command did to the keys, for the audit log.
 type keyWork struct {
-	made      []keys.Key
-	destroyed []string
-	data      bool // there is a new data key
+	keys.Report
+	data bool // there is a new data key
 }
 
-func rotateKey(ctx context.Context, config provider.Config, ring *keyring, alg string) (done keyWork, err error) {
+func rotateKey(ctx context.Context, config provider.Config, ring *keyring, alg string) (keyWork, error) {
 	if !slices.Contains(config.Keys.Algorithms, alg) {
-		return done, next(fmt.Errorf("there are no keys for %q", alg), "choose one of keys.algorithms: %s", strings.Join(config.Keys.Algorithms, ", "))
+		return keyWork{}, next(fmt.Errorf("there are no keys for %q", alg), "choose one of keys.algorithms: %s", strings.Join(config.Keys.Algorithms, ", "))
 	}
-	done.made = ring.Made()
-	known := map[string]bool{}
-	for _, k := range ring.List() {
-		known[k.Kid] = true
-	}
-	err = ring.Rotate(ctx, alg)
-	for _, k := range ring.List() {
-		if !known[k.Kid] {
-			done.made = append(done.made, keys.Key{Kid: k.Kid, Alg: k.Alg, ActivatesAt: k.ActivatesAt})
-		}
-	}
-	return done, err
+	report, err := ring.Rotate(ctx, alg)
+	return keyWork{Report: report}, err
 }
 
 func rotateData(ctx context.Context, config provider.Config, ring *keyring) (keyWork, error) {
@@ -135,19 +124,27 @@ func rotateData(ctx context.Context, config provider.Config, ring *keyring) (key
 	if !ok {
 		return keyWork{}, next(fmt.Errorf("the data key of the backend %s cannot be replaced", config.Keys.Backend), "move the keys to Vault: keys.backend transit or vaultkv")
 	}
-	return keyWork{data: true}, rotator.RotateDataKey(ctx)
+	err := rotator.RotateDataKey(ctx)
+	if errors.Is(err, keys.ErrConflict) {
+		err = next(err, "another process has just made a new data key; if yours is still wanted, run the command again")
+	}
+	return keyWork{data: err == nil}, err
 }
 
 // keepKeys opens the keys as their keeper, works on them, and records and announces what was done, also when a
 // part of it failed.
 func (c *console) keepKeys(ctx context.Context, work func(context.Context, provider.Config, *keyring) (keyWork, error)) error {
 	return c.withRegistrar(ctx, false, func(r *registrar) error {
-		ring, err := openKeys(ctx, c.system, r.config, c.quietLog(), asKeeper)
+		var first []error // of recording the keys that opening made
+		record := func(ctx context.Context, made keys.Report) {
+			first = append(first, recordKeyWork(ctx, r, keyWork{Report: made}))
+		}
+		ring, err := openKeys(ctx, c.system, r.config, c.quietLog(), asKeeper, record)
 		if err != nil {
-			return err
+			return errors.Join(append(first, err)...)
 		}
 		done, err := work(ctx, r.config, ring)
-		err = errors.Join(err, recordKeyWork(ctx, r, done), ring.close())
+		err = errors.Join(append(first, err, recordKeyWork(ctx, r, done), ring.close())...)
 		if err != nil {
 			return next(err, "see what is there with: signet key list")
 		}
@@ -157,20 +154,32 @@ func (c *console) keepKeys(ctx context.Context, work func(context.Context, provi
 
 func recordKeyWork(ctx context.Context, r *registrar, done keyWork) error {
 	var errs []error
-	record := func(event audit.Event, what string, detail map[string]any) {
-		about := oauth.AuditEntry{Detail: detail}
-		if err := r.commit(ctx, event, about, oauth.Announce{Topic: oauth.TopicKeys}); err != nil {
-			errs = append(errs, fmt.Errorf("%s is done, but its audit entry is not: %w", what, err))
+	for _, entry := range done.entries() {
+		if err := r.commit(ctx, entry.event, entry.about, oauth.Announce{Topic: oauth.TopicKeys}); err != nil {
+			errs = append(errs, fmt.Errorf("it is done (%s %v), but its audit entry is not: %w", entry.event, entry.about.Detail, err))
 		}
 	}
-	for _, k := range done.made {
-		record(audit.KeyCreated, "making key "+k.Kid, map[string]any{"alg": k.Alg, "kid": k.Kid, "activates_at": when(k.ActivatesAt)})
-	}
-	for _, kid := range done.destroyed {
-		record(audit.KeyDestroyed, "destroying key "+kid, map[string]any{"kid": kid})
-	}
-	if done.data {
-		record(audit.DataKeyRotated, "rotating the data key", nil)
-	}
 	return errors.Join(errs...)
+}
+
+type keyEntry struct {
+	event audit.Event
+	about oauth.AuditEntry
+}
+
+// entries are what the audit log is to have.
+func (w keyWork) entries() (all []keyEntry) {
+	add := func(event audit.Event, detail map[string]any) {
+		all = append(all, keyEntry{event, oauth.AuditEntry{Detail: detail}})
+	}
+	for _, k := range w.Made {
+		add(audit.KeyCreated, map[string]any{"alg": k.Alg, "kid": k.Kid, "activates_at": when(k.ActivatesAt)})
+	}
+	for _, kid := range w.Destroyed {
+		add(audit.KeyDestroyed, map[string]any{"kid": kid})
+	}
+	if w.data {
+		add(audit.DataKeyRotated, map[string]any{})
+	}
+	return all
 }

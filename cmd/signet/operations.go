@@ -15,9 +15,9 @@ import (
 )
 
 // checks is what readiness asks. Each names what an operator would look at.
-func (h *house) checks(d *doors, certificates doorCertificates, clock oauth.Clock) []provider.Check {
+func (h *house) checks(d *doors, certificates doorCertificates, clock oauth.Clock) *provider.Checks {
 	checks := []provider.Check{
-		{Name: "doors", Probe: func(context.Context) error {
+		{Name: "doors", Instant: true, Probe: func(context.Context) error {
 			if d.draining.Load() {
 				return errors.New("draining: the process is about to end")
 			}
@@ -36,7 +36,7 @@ func (h *house) checks(d *doors, certificates doorCertificates, clock oauth.Cloc
 			return errors.Join(o.certificate.Ready(clock()), o.clients.Health())
 		}})
 	}
-	return checks
+	return provider.NewChecks(clock, checks...)
 }
 
 func (c *console) statusCommand() *cobra.Command {

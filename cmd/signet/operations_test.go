@@ -46,12 +46,12 @@ func TestOperationsOverTLS(t *testing.T) {
 	o, err := openOperationsTLS(config, time.Now)
 	ok(t, err)
 	ready := true
-	handler := provider.Operations(provider.Check{Name: "test", Probe: func(context.Context) error {
+	handler := provider.Operations(nil, provider.NewChecks(time.Now, provider.Check{Name: "test", Instant: true, Probe: func(context.Context) error {
 		if !ready {
 			return errors.New("red for the test")
 		}
 		return nil
-	}})
+	}}))
 	server := newServer(handler, slog.New(slog.DiscardHandler))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	ok(t, err)

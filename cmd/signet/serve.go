@@ -12,6 +12,7 @@ import (
 	"signet/mtls"
 	"signet/provider"
 	"signet/provider/audit"
+	"signet/provider/keys"
 	"signet/provider/oauth"
 )
 
@@ -142,5 +143,19 @@ func (h *house) recordPolicy(ctx context.Context, event audit.Event) {
 	}
 	if err != nil {
 		h.log.Error("a policy change is not in the audit log", "event", event, "cause", err)
+	}
+}
+
+// recordKeys keeps in the audit log what this server made or destroyed, and tells the other replicas.
+func (h *house) recordKeys(ctx context.Context, done keys.Report) {
+	for _, entry := range (keyWork{Report: done}).entries() {
+		entry.about.Detail["by"] = "keys.maintain"
+		change, err := h.record.Change(entry.event, entry.about)
+		if err == nil {
+			err = h.store.Commit(ctx, change, oauth.Announce{Topic: oauth.TopicKeys})
+		}
+		if err != nil {
+			h.log.Error("a change of the keys is not in the audit log", "event", entry.event, "detail", entry.about.Detail, "cause", err)
+		}
 	}
 }

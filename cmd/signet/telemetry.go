@@ -57,7 +57,7 @@ func programVersion() string {
 }
 
 // measure makes what is read at each scrape exist: of every part that is in use, and of no other.
-func (h *house) measure(certificates map[string]*mtls.Reloader, checks []provider.Check) {
+func (h *house) measure(certificates map[string]*mtls.Reloader, checks *provider.Checks) {
 	t := h.telemetry
 	t.Sample(telemetry.Build, func(emit telemetry.Emit) { emit(1, programVersion()) })
 	t.Sample(telemetry.Backends, func(emit telemetry.Emit) {
@@ -72,7 +72,7 @@ func (h *house) measure(certificates map[string]*mtls.Reloader, checks []provide
 			}
 		}
 	})
-	provider.SampleReadiness(t, checks...)
+	provider.SampleReadiness(t, checks)
 	measureKeys(t, h.keys.List, h.config.Keys.RotateEvery)
 	if vault := h.keys.vault; vault != nil {
 		measureBreaker(t, vault.State)

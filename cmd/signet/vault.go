@@ -132,7 +132,7 @@ func vaultPlan(config provider.Config, o vaultSetup) (vault.Layout, []vault.Iden
 		serve.PodNamespaces, keeper.PodNamespaces = []string{o.podNamespace}, []string{o.podNamespace}
 	}
 	if keeper.Auth.Method == "" { // not configured yet: make it as the servers' identity is
-		keeper.Auth = vault.Auth{Method: serve.Auth.Method, Mount: serve.Auth.Mount, Certificate: o.keysCert, Wrapped: serve.Auth.Wrapped}
+		keeper.Auth = vault.Auth{Method: serve.Auth.Method, Mount: serve.Auth.Mount, Certificate: o.keysCert}
 		if keeper.Auth.Method == vault.Cert && o.keysCert == "" {
 			return layout, []vault.Identity{serve}
 		}

@@ -128,8 +128,8 @@ func TestVaultSetup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := server.Write(t.Context(), "transit/encrypt/signet-data", map[string]any{"plaintext": "aGVsbG8="}); err != nil {
-		t.Error(err)
+	if _, err := server.Write(t.Context(), "transit/encrypt/signet-data", map[string]any{"plaintext": "aGVsbG8="}); err == nil {
+		t.Error("the server seals")
 	}
 	if _, err := server.Write(t.Context(), "transit/keys/signet-data/rotate", nil); err == nil {
 		t.Error("the server rotates")

@@ -132,7 +132,7 @@ func openHouse(ctx context.Context, s system, config provider.Config, log *slog.
 			return config.Store.DSN, err
 		}},
 		{"opening the signing keys", func() (_ string, err error) {
-			h.keys, err = openKeys(ctx, s, config, log, asServer)
+			h.keys, err = openKeys(ctx, s, config, log, asServer, h.recordKeys)
 			return "", err
 		}},
 		{"compiling the policy", func() (_ string, err error) {

@@ -32,22 +32,22 @@ func (k *keyring) close() error {
 }
 
 // identity says on whose behalf the keys are opened: it decides what the key backend permits.
-type identity bool
+type identity int
 
 const (
-	asServer identity = false // signs; makes and destroys keys only if keys.maintain says so
-	asKeeper identity = true  // "signet key": makes and destroys keys
+	asServer identity = iota // signs; makes and destroys keys only if keys.maintain says so
+	asReader                 // a command that looks or seals; makes no keys
+	asKeeper                 // "signet key maintain, rotate": makes and destroys keys
 )
 
-func openKeys(ctx context.Context, s system, config provider.Config, log *slog.Logger, who identity) (k *keyring, err error) {
-	k = &keyring{}
-	backend, err := k.openBackend(ctx, s, config, log, who)
+// openKeys opens the signing keys. What it makes is told to record, as is what the ring makes or destroys later by itself.
+func openKeys(ctx context.Context, s system, config provider.Config, log *slog.Logger, who identity, record func(context.Context, keys.Report)) (k *keyring, err error) {
+	k, backend, err := openBackend(ctx, s, config, log, who)
 	if err != nil {
 		return nil, err
 	}
-	k.sealer = backend
 	k.Ring, err = keys.NewRing(ctx, backend, keys.Options{
-		Clock: s.clock, Algs: config.Keys.Algorithms, Maintain: who == asKeeper || *config.Keys.Maintain,
+		Clock: s.clock, Algs: config.Keys.Algorithms, Maintain: who == asKeeper || who == asServer && *config.Keys.Maintain, Maintained: record,
 		PublishFor: config.Keys.PublishFor, RetireAfter: config.Keys.RetireAfter, RotateEvery: config.Keys.RotateEvery, Log: log,
 	})
 	if err != nil {
@@ -60,14 +60,34 @@ func openKeys(ctx context.Context, s system, config provider.Config, log *slog.L
 	return k, nil
 }
 
-func (k *keyring) openBackend(ctx context.Context, s system, config provider.Config, log *slog.Logger, who identity) (keys.Backend, error) {
-	if config.Keys.Backend == provider.KeysFile {
-		return openKeyFiles(ctx, s, config.Keys, log)
+// openSealer opens the backend for a command that only seals.
+func openSealer(ctx context.Context, s system, config provider.Config, log *slog.Logger) (keys.Sealer, func() error, error) {
+	k, _, err := openBackend(ctx, s, config, log, asReader)
+	if err != nil {
+		return nil, nil, err
 	}
+	return k.sealer, k.close, nil
+}
+
+func openBackend(ctx context.Context, s system, config provider.Config, log *slog.Logger, who identity) (k *keyring, backend keys.Backend, err error) {
+	k = &keyring{}
+	if config.Keys.Backend == provider.KeysFile {
+		backend, err = openKeyFiles(ctx, s, config.Keys, log)
+	} else {
+		backend, err = k.openInVault(ctx, s, config, log, who)
+	}
+	k.sealer = backend
+	return k, backend, err
+}
+
+func (k *keyring) openInVault(ctx context.Context, s system, config provider.Config, log *slog.Logger, who identity) (keys.Backend, error) {
 	v := config.Keys.Vault
 	auth, section := v.Auth, "auth"
-	if who == asKeeper && v.Keeper != (provider.VaultAuth{}) {
+	switch command := who != asServer; {
+	case command && v.Keeper != (provider.VaultAuth{}):
 		auth, section = v.Keeper, "keeper"
+	case command && auth.Wrapped:
+		return nil, next(errors.New("keys.vault.auth has a wrapped secret id, which is for the server's start alone"), "give commands an identity of their own: keys.vault.keeper")
 	}
 	client, err := vault.Open(ctx, vault.Options{
 		Address: v.Address, CAFile: v.CAFile, Namespace: v.Namespace, Timeout: v.Timeout, Clock: s.clock, Log: log, Auth: vaultIdentity(auth),
@@ -79,7 +99,7 @@ func (k *keyring) openBackend(ctx context.Context, s system, config provider.Con
 	var backend keys.Backend
 	if config.Keys.Backend == provider.KeysTransit {
 		k.transit, err = transit.Open(ctx, transit.Options{
-			Client: client, Mount: v.TransitMount, KVMount: v.KVMount, Prefix: v.Prefix, Log: log,
+			Client: client, Mount: v.TransitMount, KVMount: v.KVMount, Prefix: v.Prefix, Clock: s.clock, Log: log,
 		})
 		backend = k.transit
 	} else {
@@ -88,7 +108,12 @@ func (k *keyring) openBackend(ctx context.Context, s system, config provider.Con
 		})
 	}
 	if err != nil {
-		return nil, next(fmt.Errorf("opening the keys in Vault: %w", errors.Join(err, client.Close())), "see what Vault lacks: signet vault setup")
+		gone := errors.Is(err, keys.ErrNoKey) // the error itself says what to do
+		err = fmt.Errorf("opening the keys in Vault: %w", errors.Join(err, client.Close()))
+		if !gone {
+			err = next(err, "see what Vault lacks: signet vault setup")
+		}
+		return nil, err
 	}
 	return backend, nil
 }

@@ -107,16 +107,13 @@ func generated(text string) bool {
 
 // secretChecker checks presented secrets, of which only so many at once may cost what argon2id costs.
 type secretChecker struct {
-	slots chan struct{}
+	slots slots
 	dummy string // matches nothing; costs what a real one costs
 }
 
-// slotWait bounds how long a request waits for its turn.
-const slotWait = 2 * time.Second
-
 func newSecretChecker() *secretChecker {
 	return &secretChecker{
-		slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		slots: make(slots, max(1, runtime.GOMAXPROCS(0)/2)),
 		dummy: argonText(make([]byte, argonSalt), make([]byte, argonKey)),
 	}
 }
@@ -125,7 +122,7 @@ func newSecretChecker() *secretChecker {
 func (s *secretChecker) check(ctx context.Context, hash string, secret oauth.Secret) error {
 	slow := secret != "" && len(secret) <= maxSecret && !generated(secret.Reveal())
 	if slow {
-		release, err := s.enter(ctx)
+		release, err := s.slots.enter(ctx)
 		if err != nil {
 			return err
 		}
@@ -160,13 +157,20 @@ func (s *secretChecker) pretend(ctx context.Context, r *Request, refusal error) 
 	return refusal
 }
 
-func (s *secretChecker) enter(ctx context.Context) (release func(), err error) {
+// slots bound how much of something happens at once.
+type slots chan struct{}
+
+// slotWait bounds how long a request waits for its turn.
+const slotWait = 2 * time.Second
+
+// enter waits for a turn; release ends it.
+func (s slots) enter(ctx context.Context) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, slotWait)
 	defer cancel()
 	select {
-	case s.slots <- struct{}{}:
-		return func() { <-s.slots }, nil
+	case s <- struct{}{}:
+		return func() { <-s }, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting to check a client secret: %w", ctx.Err())
+		return nil, fmt.Errorf("waiting for a turn at client secrets: %w", ctx.Err())
 	}
 }

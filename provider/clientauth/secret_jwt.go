@@ -9,8 +9,8 @@ import (
 )
 
 type secretJWT struct {
-	sealer Sealer
-	issuer string
+	secrets *openedSecrets
+	issuer  string
 }
 
 // SecretJWT is client_secret_jwt (OpenID Connect Core section 9): an assertion authenticated with HMAC, for
@@ -19,7 +19,7 @@ func SecretJWT(d Deps) (Method, error) {
 	if d.Sealer == nil {
 		return nil, errors.New("client_secret_jwt needs Sealer")
 	}
-	return secretJWT{d.Sealer, d.Issuer}, nil
+	return secretJWT{newOpenedSecrets(d.Sealer, d.Clock), d.Issuer}, nil
 }
 
 // SecretJWTAlgorithms returns the algorithms of client_secret_jwt, for discovery.
@@ -50,7 +50,7 @@ func (m secretJWT) Authenticate(ctx context.Context, r *Request, c *oauth.Client
 	if len(c.SecretSealed) == 0 {
 		return nil, failed(errors.New("the client has no sealed secret"))
 	}
-	secret, err := m.sealer.Open(ctx, c.SecretSealed, sealContext(c.ID))
+	secret, err := m.secrets.open(ctx, c)
 	if err != nil {
 		return nil, err
 	}

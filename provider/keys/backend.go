@@ -44,7 +44,8 @@ type Backend interface {
 	// Keys returns all keys, in any order. It fails as a whole if any key cannot be read or used.
 	Keys(ctx context.Context) ([]Key, error)
 	// Create makes a key and returns when it is durable. It fails with ErrConflict, changing nothing, unless
-	// Spec.After is the newest key of the algorithm (the one that [Newest] picks).
+	// Spec.After is the newest key of the algorithm (the one that [Newest] picks). A key that comes with another
+	// error was made, and could not be loaded then.
 	Create(ctx context.Context, spec Spec) (Key, error)
 	// Delete destroys a key for good. Deleting what is not there is no error.
 	Delete(ctx context.Context, kid string) error
@@ -84,6 +85,22 @@ func Newest(list []Key, alg string) (newest Key, ok bool) {
 		}
 	}
 	return newest, ok
+}
+
+// ActiveAt picks the key of an algorithm that signs at a time: the newest whose time has come, otherwise the oldest;
+// false if there is none.
+func ActiveAt(list []Key, alg string, now time.Time) (active Key, ok bool) {
+	began := func(key Key) bool { return !now.Before(key.ActivatesAt) }
+	for _, key := range list {
+		switch {
+		case key.Alg != alg:
+		case !ok,
+			began(key) && (!began(active) || compare(active, key) < 0),
+			!began(active) && compare(key, active) < 0:
+			active, ok = key, true
+		}
+	}
+	return active, ok
 }
 
 func compare(a, b Key) int {

@@ -9,10 +9,20 @@ import (
 	"signet/provider/jose"
 )
 
-// Report is what a call of Maintain did.
+// Report is what was done to the keys by this process; what others did is not in it.
 type Report struct {
-	Made      []Key    // keys that sign later, in place of the newest of their algorithm
+	Made      []Key    // first keys, and keys that sign later in place of the newest of their algorithm
 	Destroyed []string // kids of retired keys
+}
+
+// Empty says that nothing was done.
+func (r Report) Empty() bool { return len(r.Made) == 0 && len(r.Destroyed) == 0 }
+
+// note adds what Create returned, if that is a key.
+func (r *Report) note(key Key) {
+	if key.Kid != "" {
+		r.Made = append(r.Made, key)
+	}
 }
 
 // Maintain refreshes, rotates what is due by Options.RotateEvery and destroys retired keys. Its report holds on an
@@ -27,8 +37,8 @@ func (r *Ring) Maintain(ctx context.Context) (Report, error) {
 		if !r.due(alg) {
 			continue
 		}
-		made, e := r.rotate(ctx, alg)
-		done.Made = append(done.Made, made...)
+		rotated, e := r.Rotate(ctx, alg)
+		done.Made = append(done.Made, rotated.Made...)
 		err = errors.Join(err, e)
 	}
 	destroyed, e := r.destroyRetired(ctx)
@@ -37,38 +47,34 @@ func (r *Ring) Maintain(ctx context.Context) (Report, error) {
 }
 
 // Rotate makes the next key of an algorithm; it starts to sign after PublishFor. While a next key already
-// waits, made here or by another process, nothing is done: List tells when it takes over.
-func (r *Ring) Rotate(ctx context.Context, alg string) error {
-	_, err := r.rotate(ctx, alg)
-	return err
-}
-
-func (r *Ring) rotate(ctx context.Context, alg string) (made []Key, err error) {
+// waits, made here or by another process, nothing is done: List tells when it takes over. The report holds on an
+// error too: the key may be made and this process unable to load it.
+func (r *Ring) Rotate(ctx context.Context, alg string) (done Report, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !slices.Contains(r.opt.Algs, alg) {
-		return nil, fmt.Errorf("rotating: %w: %q has no key", jose.ErrAlgorithm, alg)
+		return done, fmt.Errorf("rotating: %w: %q has no key", jose.ErrAlgorithm, alg)
 	}
 	if _, err := r.refresh(ctx); err != nil {
-		return nil, err
+		return done, err
 	}
 	now := r.opt.Clock()
 	line := r.now.Load().lines[alg]
 	if line.active(now) < len(line)-1 {
-		return nil, nil
+		return done, nil
 	}
 	spec := Spec{Alg: alg, After: line[len(line)-1].Kid, CreatedAt: now, ActivatesAt: now.Add(r.opt.PublishFor)}
 	key, err := r.backend.Create(ctx, spec)
+	done.note(key)
 	switch {
 	case errors.Is(err, ErrConflict): // another process rotated at the same time: that one counts
 	case err != nil:
-		return nil, fmt.Errorf("rotating %s: %w", alg, err)
+		return done, fmt.Errorf("rotating %s: %w", alg, err)
 	default:
-		made = append(made, key)
 		r.opt.Log.Info("made the next signing key", "alg", alg, "kid", key.Kid, "activates_at", key.ActivatesAt)
 	}
 	_, err = r.refresh(ctx)
-	return made, err
+	return done, err
 }
 
 // due says that the signing key will have been active for RotateEvery once its successor has been published

@@ -86,7 +86,8 @@ func (s *snapshot) judge(opt Options) []Info {
 }
 
 // Run keeps the ring current until ctx ends: at every interval, and when [Ring.Wake] asks, it refreshes, or
-// maintains if Options.Maintain says so. Failures are logged, seen in Health and tried again after the next interval.
+// maintains if Options.Maintain says so and tells Options.Maintained. Failures are logged, seen in Health and tried
+// again after the next interval.
 func (r *Ring) Run(ctx context.Context, every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -114,7 +115,8 @@ func (r *Ring) Wake() {
 
 func (r *Ring) tend(ctx context.Context) error {
 	if r.opt.Maintain {
-		_, err := r.Maintain(ctx)
+		done, err := r.Maintain(ctx)
+		r.tell(ctx, done)
 		return err
 	}
 	return r.follow(ctx)

@@ -29,7 +29,11 @@ type Options struct {
 	// Maintain lets this process make and destroy keys by itself: NewRing makes the missing ones, and Run calls
 	// [Ring.Maintain]. Without it Run only refreshes, and a missing key keeps NewRing from succeeding.
 	Maintain bool
-	Log      *slog.Logger
+	// Maintained is told what NewRing (also when it fails) and Run have made and destroyed, for an audit log; nil = nobody
+	// is. It is called before they go on, with a context that does not end with theirs. What Rotate and Maintain do
+	// for their callers is in their results alone.
+	Maintained func(ctx context.Context, done Report)
+	Log        *slog.Logger
 }
 
 func (o *Options) validate() error {
@@ -57,7 +61,6 @@ type Ring struct {
 	now     atomic.Pointer[snapshot]
 	failed  atomic.Pointer[error] // why the last Refresh failed; nil when it did not
 	wake    chan struct{}         // has room for one call of Wake
-	made    []Key                 // by NewRing
 }
 
 // snapshot is what requests read; it is replaced, never changed.
@@ -77,7 +80,9 @@ func NewRing(ctx context.Context, backend Backend, opt Options) (*Ring, error) {
 	}
 	r := &Ring{backend: backend, opt: opt, wake: make(chan struct{}, 1)}
 	if opt.Maintain {
-		if err := r.makeMissing(ctx); err != nil {
+		done, err := r.makeMissing(ctx)
+		r.tell(ctx, done)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -87,10 +92,10 @@ func NewRing(ctx context.Context, backend Backend, opt Options) (*Ring, error) {
 	return r, nil
 }
 
-func (r *Ring) makeMissing(ctx context.Context) error {
+func (r *Ring) makeMissing(ctx context.Context) (done Report, err error) {
 	list, err := r.backend.Keys(ctx)
 	if err != nil {
-		return fmt.Errorf("loading the signing keys: %w", err)
+		return done, fmt.Errorf("loading the signing keys: %w", err)
 	}
 	for _, alg := range r.opt.Algs {
 		if _, ok := Newest(list, alg); ok {
@@ -98,15 +103,20 @@ func (r *Ring) makeMissing(ctx context.Context) error {
 		}
 		r.opt.Log.Info("making the first signing key", "alg", alg)
 		now := r.opt.Clock()
-		switch key, err := r.backend.Create(ctx, Spec{Alg: alg, CreatedAt: now, ActivatesAt: now}); {
-		case errors.Is(err, ErrConflict): // another process was first: that key counts
-		case err != nil:
-			return fmt.Errorf("making a signing key for %s: %w", alg, err)
-		default:
-			r.made = append(r.made, key)
+		key, err := r.backend.Create(ctx, Spec{Alg: alg, CreatedAt: now, ActivatesAt: now})
+		done.note(key)
+		if err != nil && !errors.Is(err, ErrConflict) { // another process was first: that key counts
+			return done, fmt.Errorf("making a signing key for %s: %w", alg, err)
 		}
 	}
-	return nil
+	return done, nil
+}
+
+// tell calls Options.Maintained when there is something to tell.
+func (r *Ring) tell(ctx context.Context, done Report) {
+	if r.opt.Maintained != nil && !done.Empty() {
+		r.opt.Maintained(context.WithoutCancel(ctx), done)
+	}
 }
 
 // Sign implements [Signer] with the key that is active now. An algorithm without a key is jose.ErrAlgorithm;
@@ -147,9 +157,6 @@ func (r *Ring) Health() error {
 	}
 	return nil
 }
-
-// Made returns the keys that NewRing made because they were missing.
-func (r *Ring) Made() []Key { return slices.Clone(r.made) }
 
 // Probe asks the backend whether it works, if it can tell, and joins the answer with Health. It takes as long as
 // the backend's own limits let it.

@@ -54,7 +54,7 @@ func (s *Store) readVersions(ctx context.Context) error {
 
 func (s *Store) newVersions(ctx context.Context) (changed []string, err error) {
 	now := map[string]int64{}
-	err = s.readers.scan(ctx, selectVersions, nil, func(row []driver.Value) error {
+	err = s.readers.few(ctx, selectVersions, nil, func(row []driver.Value) error {
 		now[text(row[0])] = integer(row[1])
 		return nil
 	})

@@ -150,11 +150,12 @@ func (s *Store) gather(first *job) []*job {
 
 // commitGroup answers only after the transaction, conflicts too: what they lost against must be durable.
 func (s *Store) commitGroup(w *writer, group []*job) {
-	w.run(group)
-	for _, j := range group {
-		s.cache.drop(j.clients)
-	}
-	for _, j := range group {
-		close(j.done)
-	}
+	w.run(group, func(jobs []*job) {
+		for _, j := range jobs {
+			s.cache.drop(j.clients)
+		}
+		for _, j := range jobs {
+			close(j.done)
+		}
+	})
 }

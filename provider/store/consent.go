@@ -25,7 +25,7 @@ const (
 // order, and when the user last agreed to something. Absent: [oauth.ErrNotFound].
 func (s *Store) Consent(ctx context.Context, userID, clientID string) (oauth.Consent, error) {
 	consent, found := oauth.Consent{UserID: userID, ClientID: clientID}, false
-	err := s.readers.scan(ctx, selectConsent, values(userID, clientID), func(row []driver.Value) error {
+	err := s.readers.few(ctx, selectConsent, values(userID, clientID), func(row []driver.Value) error {
 		found = true
 		switch kind, value := text(row[0]), text(row[1]); kind {
 		case kindConsent:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"encoding/hex"
+	"errors"
 	"fmt"
 )
 
@@ -54,6 +55,20 @@ func readProgress(ctx context.Context, c *conn) (rows map[string]progressRow, th
 		return err
 	})
 	return rows, true, err
+}
+
+// ErrUnfinishedCopy is what [Open] returns for the target of a copy that has not come to its end: what has not
+// arrived yet, revocations above all, would be taken for not there.
+var ErrUnfinishedCopy = errors.New("store: a copy into this database is not finished")
+
+func (s *Store) refuseUnfinishedCopy(ctx context.Context) error {
+	return s.readers.with(ctx, func(c *conn) (begun bool, err error) {
+		_, there, err := readProgress(ctx, c)
+		if err == nil && there {
+			err = ErrUnfinishedCopy
+		}
+		return false, err
+	})
 }
 
 func tableNamed(name string) *copyTable {

@@ -22,6 +22,7 @@ const (
 	refused                    // a constraint or a type: this statement can never succeed
 	duplicate                  // a primary or unique key is taken; the statement changed nothing
 	undone                     // rolled back for another transaction's sake: to be executed again
+	blocked                    // waited too long for a lock: of this statement's making, others need not wait for it
 	lost                       // the connection or its server is of no more use
 )
 

@@ -13,7 +13,7 @@ import (
 // only after that, its jobs may be executed again.
 const (
 	insertMark = `INSERT INTO commit_marks (at, id, void) VALUES (?, ?, ?)`
-	selectMark = `SELECT void FROM commit_marks WHERE at = ? AND id = ?`
+	selectMark = `SELECT void FROM commit_marks WHERE at = ? AND id = ? /*shared*/`
 )
 
 // errUnknown is a commit of which nobody knows whether it was applied.
@@ -45,6 +45,9 @@ func (w *writer) resolve(ctx context.Context, m mark, cause error) error {
 			return &fault{undone, cause}
 		}
 		if !passing(err) || !w.sleep(ctx, pause) {
+			if kind, _ := faultOf(err); kind == lost {
+				w.outage.on.Store(true)
+			}
 			w.doubts = append(w.doubts, m)
 			return &fault{broken, errors.Join(errUnknown, cause, err)}
 		}
@@ -61,10 +64,14 @@ func (w *writer) outcome(ctx context.Context, m mark) (committed bool, err error
 	if err == nil {
 		err = w.conn.control("COMMIT")
 	} else if kind, _ := faultOf(err); kind == duplicate {
+		found := false
 		err = w.conn.query(ctx, selectMark, values(m.at, m.id[:]), func(row []driver.Value) error {
-			committed = integer(row[0]) == 0
+			found, committed = true, integer(row[0]) == 0
 			return errStop
 		})
+		if err == nil && !found { // gone in between: nothing has been ruled out, so ask again
+			err = &fault{undone, errors.New("store: a mark came and went")}
+		}
 		if err == nil {
 			w.rollback(nil) // ends the transaction that the reading began
 			return committed, nil

@@ -109,7 +109,7 @@ func TestLostGroup(t *testing.T) {
 				jobs = append(jobs, &job{plan: plan})
 			}
 			p.cutNext(c, false)
-			s.writers[0].run(jobs) // the committer is idle
+			s.writers[0].run(jobs, func([]*job) {}) // the committer is idle
 			for i, conflicts := range []bool{false, true, true, false} {
 				if isConflict(jobs[i].err) != conflicts || !conflicts && jobs[i].err != nil {
 					t.Errorf("job %d: %v", i, jobs[i].err)

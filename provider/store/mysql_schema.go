@@ -82,7 +82,9 @@ type mysqlSchemaConnector struct {
 
 // Connect implements driver.Connector.
 func (c *mysqlSchemaConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	settings := []string{"SET NAMES utf8mb4 COLLATE utf8mb4_bin", "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES'"}
+	settings := []string{"SET NAMES utf8mb4 COLLATE utf8mb4_bin",
+		// A change of a table that waits for a long transaction holds up everybody behind it: it gives up soon, to be tried again.
+		fmt.Sprintf("SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES', lock_wait_timeout = %d", lockTimeout)}
 	return c.dialect.open(ctx, c.server, settings, func(cfg *mysql.Config) {
 		cfg.ParseTime = true // goose reads times
 		cfg.ReadTimeout = migrationTimeout

@@ -16,8 +16,8 @@ import (
 // and no gap is locked. A writer has autocommit off: the first statement begins the transaction, which saves
 // a round trip. Strict mode: nothing is cut off to fit.
 func mysqlSession(writes bool) []string {
-	common := fmt.Sprintf("SET time_zone = '+00:00', innodb_lock_wait_timeout = %d, wait_timeout = %d, "+
-		"sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO'", lockTimeout, idleTimeout)
+	common := fmt.Sprintf("SET time_zone = '+00:00', innodb_lock_wait_timeout = %d, lock_wait_timeout = %d, wait_timeout = %d, "+
+		"sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO'", lockTimeout, lockTimeout, idleTimeout)
 	settings := []string{
 		"SET NAMES utf8mb4 COLLATE utf8mb4_bin",
 		"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
@@ -121,12 +121,14 @@ func isMySQL(err error, numbers ...uint16) bool {
 }
 
 // The errors after which a transaction is executed again; MySQL and MariaDB reference, "Server Error
-// Messages". Those of the second list also mean that the connection, or its server, is of no more use.
+// Messages". Those of the last list also mean that the connection, or its server, is of no more use.
 var (
-	mysqlUndone = []uint16{
+	mysqlBlocked = []uint16{
 		1205, // lock wait timeout; the statement alone is undone, the writer undoes the rest
-		1213, // deadlock, or a conflict that a Galera server found at COMMIT
 		3572, // lock not available at once
+	}
+	mysqlUndone = []uint16{
+		1213, // deadlock, or a conflict that a Galera server found at COMMIT
 		1317, // interrupted, by an administrator or by a conflict in a cluster
 		3101, // a conflict that MySQL's group replication found at COMMIT
 	}
@@ -157,6 +159,8 @@ func (d *mysqlDialect) judge(err error) faultKind {
 	switch {
 	case e.Number == 1062 || e.Number == 1586:
 		return duplicate
+	case slices.Contains(mysqlBlocked, e.Number):
+		return blocked
 	case slices.Contains(mysqlUndone, e.Number):
 		return undone
 	case slices.Contains(mysqlLost, e.Number), strings.HasPrefix(state, "08"):

@@ -225,7 +225,7 @@ func TestSharedLocks(t *testing.T) {
 					t.Fatalf("%T: %v, conflict %v", change, err, conflict)
 				}
 				_, err = later.exec(revokeGrant, values(int64(1), "g"))
-				if kind, ok := faultOf(err); !ok || kind != undone {
+				if kind, ok := faultOf(err); !ok || kind != blocked {
 					t.Errorf("%T: revoked in between: %v", change, err)
 				}
 				for _, c := range []*conn{earlier, later} {

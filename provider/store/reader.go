@@ -15,7 +15,8 @@ import (
 // Connections are opened when they are first needed.
 type pool struct {
 	dialect dialect
-	answer  time.Duration
+	answer  time.Duration // bounds the wait for a connection and one read; 0 = nothing does
+	outage  *outage
 	clock   oauth.Clock
 	counts  *counters
 	idle    chan *slot
@@ -29,9 +30,9 @@ type slot struct {
 	opened bool  // there has been one
 }
 
-func newPool(d dialect, t traits, clock oauth.Clock, counts *counters) *pool {
+func newPool(d dialect, t traits, clock oauth.Clock, counts *counters, down *outage) *pool {
 	p := &pool{
-		dialect: d, answer: t.answer, clock: clock, counts: counts,
+		dialect: d, answer: t.answer, outage: down, clock: clock, counts: counts,
 		idle: make(chan *slot, t.readers), size: t.readers, closed: make(chan struct{}),
 	}
 	for range t.readers {
@@ -80,15 +81,11 @@ func (p *pool) scan(ctx context.Context, text string, args []driver.NamedValue, 
 // with lends a connection. What fails in a way that may pass is done once more, on a new connection if the
 // old one is lost, unless use has begun to give out what it read.
 func (p *pool) with(ctx context.Context, use func(*conn) (begun bool, err error)) error {
-	var s *slot
-	select {
-	case s = <-p.idle:
-		defer func() { p.idle <- s }()
-	case <-p.closed:
-		return ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
+	s, err := p.take(ctx)
+	if err != nil {
+		return err
 	}
+	defer func() { p.idle <- s }()
 	for again := true; ; again = false {
 		err := p.ready(ctx, s)
 		begun := false
@@ -106,12 +103,49 @@ func (p *pool) with(ctx context.Context, use func(*conn) (begun bool, err error)
 		}
 		switch {
 		case stopped:
-			return ctx.Err()
-		case !passing(err) || begun || !again:
+			return context.Cause(ctx)
+		case !passing(err) || begun || !again || p.outage.on.Load():
 			return err
 		}
 		p.counts.retries.Add(1)
 	}
+}
+
+var errBusy = &fault{broken, errors.New("store: all connections for reading are taken")}
+
+// take waits for a connection to be free, for as long as a read may take: behind a server that hangs nothing queues up.
+func (p *pool) take(ctx context.Context) (*slot, error) {
+	select {
+	case s := <-p.idle:
+		return s, nil
+	default:
+	}
+	var late <-chan time.Time
+	if p.answer > 0 {
+		timer := time.NewTimer(p.answer)
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case s := <-p.idle:
+		return s, nil
+	case <-late:
+		return nil, errBusy
+	case <-p.closed:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// few is scan for a handful of rows on a request's way: like point, it is bounded.
+func (p *pool) few(ctx context.Context, text string, args []driver.NamedValue, read func(row []driver.Value) error) error {
+	if p.answer > 0 {
+		bounded, cancel := context.WithTimeoutCause(ctx, p.answer, errBusy)
+		defer cancel()
+		ctx = bounded
+	}
+	return p.scan(ctx, text, args, read)
 }
 
 // ready has a connection that is worth using.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -16,15 +17,23 @@ const (
 	longestPause = 250 * time.Millisecond
 )
 
-// outage is whether the database did not answer for as long as a commit waits. Until it does, commits try
-// once and fail at once: a queue of requests that all wait helps nobody.
-type outage struct{ on atomic.Bool }
+// outage is whether the database did not answer for as long as a commit waits. Until it does, one commit at a time
+// tries, once, and all others fail at once: a queue of requests that all wait helps nobody. Readers do not repeat.
+type outage struct{ on, probing atomic.Bool }
+
+var errAway = &fault{lost, errors.New("store: the database is away; another commit is trying it")}
 
 // persist is transaction, executed again while what failed may pass by itself. Every attempt is a whole
 // one: its conditions are checked again, and the outcome of the earlier ones is known to be "not applied".
 func (w *writer) persist(jobs []*job) (failed int, err error) {
 	if !w.traits.marked {
 		return w.transaction(context.Background(), jobs)
+	}
+	if w.outage.on.Load() {
+		if !w.outage.probing.CompareAndSwap(false, true) {
+			return -1, errAway
+		}
+		defer w.outage.probing.Store(false)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), w.traits.patience)
 	defer cancel()

@@ -91,13 +91,16 @@ func openDialect(ctx context.Context, d dialect, opt Options) (*Store, error) {
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
-	s.readers = newPool(d, t, opt.Clock, &s.counts)
 	var down outage
+	s.readers = newPool(d, t, opt.Clock, &s.counts, &down)
 	for range t.writers {
 		s.writers = append(s.writers, &writer{dialect: d, traits: t, opt: opt, counts: &s.counts, outage: &down})
 	}
 	if err := s.writers[0].connect(ctx); err != nil {
 		return nil, err
+	}
+	if err := s.refuseUnfinishedCopy(ctx); err != nil {
+		return nil, errors.Join(err, s.readers.close(), s.writers[0].close())
 	}
 	if err := s.readVersions(ctx); err != nil {
 		return nil, errors.Join(err, s.readers.close(), s.writers[0].close())
@@ -128,7 +131,9 @@ const (
 // Ping says whether the store can commit and read, by doing both.
 func (s *Store) Ping(ctx context.Context) error {
 	var p plan
-	p.do(nil, rowChanged, touchLiveness, micros(s.opt.Clock()))
+	if !s.traits.marked { // a mark is a write already, and not of a row that all replicas share
+		p.do(nil, rowChanged, touchLiveness, micros(s.opt.Clock()))
+	}
 	if _, err := s.submit(ctx, p); err != nil {
 		return err
 	}

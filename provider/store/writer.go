@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 
 	"signet/provider/oauth"
@@ -24,9 +25,17 @@ type writer struct {
 
 // run gives every job its outcome. Jobs of one transaction become durable together; a job that fails
 // half-way leaves it and is executed after it, alone, which decides what is reported.
-func (w *writer) run(jobs []*job) {
+//
+// Those that became durable are answered before the ones apart are executed: these may wait for locks.
+func (w *writer) run(jobs []*job, answer func([]*job)) {
+	enough, cancel := w.patience()
+	defer cancel()
 	var apart []*job
 	for len(jobs) > 0 {
+		if enough.Err() != nil {
+			fail(jobs, errBlocked)
+			break
+		}
 		failed, err := w.persist(jobs)
 		if failed < 0 {
 			if err != nil {
@@ -37,11 +46,26 @@ func (w *writer) run(jobs []*job) {
 		apart = append(apart, jobs[failed])
 		jobs = append(jobs[:failed:failed], jobs[failed+1:]...)
 	}
+	answer(jobs)
 	for i := range apart {
-		if _, err := w.persist(apart[i : i+1]); err != nil {
+		if enough.Err() != nil {
+			apart[i].err = errBlocked
+		} else if _, err := w.persist(apart[i : i+1]); err != nil {
 			apart[i].err = err
 		}
+		answer(apart[i : i+1])
 	}
+}
+
+// errBlocked ends jobs that one after the other waited for locks until patience was used up.
+var errBlocked = &fault{blocked, errors.New("store: other transactions hold what the commit needs")}
+
+// patience ends when a group has waited for long enough; where nobody else writes, never.
+func (w *writer) patience() (context.Context, context.CancelFunc) {
+	if !w.traits.marked {
+		return context.Background(), func() {}
+	}
+	return context.WithTimeout(context.Background(), w.traits.patience)
 }
 
 func fail(jobs []*job, err error) {

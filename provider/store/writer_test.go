@@ -171,7 +171,7 @@ func TestGroup(t *testing.T) {
 	dirty := newJob(storeClient("undone"), storeClient("taken"))
 	first, last := newJob(storeClient("first")), newJob(storeClient("last"))
 
-	s.writers[0].run([]*job{first, clean, last}) // the committer is idle
+	s.writers[0].run([]*job{first, clean, last}, func([]*job) {}) // the committer is idle
 	f.mu.Lock()
 	seen := slices.Clone(f.seen[len(f.seen)-7:])
 	f.mu.Unlock()
@@ -179,7 +179,7 @@ func TestGroup(t *testing.T) {
 		t.Errorf("one transaction, no savepoints (-want +got):\n%s", diff)
 	}
 	for _, j := range []*job{newJob(storeClient("a")), newJob(storeClient("b"))} {
-		s.writers[0].run([]*job{dirty, j})
+		s.writers[0].run([]*job{dirty, j}, func([]*job) {})
 		if j.err != nil {
 			t.Errorf("a job suffers for another: %v", j.err)
 		}

@@ -6,7 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type Emit func(value float64, labels ...string)
 
 // Sample makes a metric exist whose values are read at each scrape. read calls emit once per series; it may take
-// a second or two, not more, and runs once at a time. A metric has one reader: a second is the caller's mistake
+// 3 s, not more, as a scrape has 10, and runs once at a time. A metric has one reader: a second is the caller's mistake
 // and panics, as does a metric that is not marked as sampled.
 func (t *Telemetry) Sample(name Name, read func(emit Emit)) {
 	row, ok := t.rows[name]

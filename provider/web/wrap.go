@@ -56,12 +56,15 @@ func DoorOf(ctx context.Context) Door {
 	return ""
 }
 
-// Options are what [Wrap] needs. All but Observe are required.
+// Options are what [Wrap] needs. All but Sender and Observe are required.
 type Options struct {
-	Random  oauth.Random
-	Log     *slog.Logger
-	Door    Door
-	Clock   oauth.Clock
+	Random oauth.Random
+	Log    *slog.Logger
+	Door   Door
+	Clock  oauth.Clock
+	// Sender is the address, with or without a port, that the access log tells of a request: nothing but an address,
+	// whatever the request says. The default is the connection's, which behind a proxy is the proxy's.
+	Sender  func(*http.Request) string
 	Observe Observer
 }
 
@@ -69,6 +72,9 @@ type Options struct {
 // the headers that every answer has, answers a panic with server_error, and logs one line per request,
 // without the query, which may hold secrets.
 func Wrap(h http.Handler, opts Options) http.Handler {
+	if opts.Sender == nil {
+		opts.Sender = func(r *http.Request) string { return r.RemoteAddr }
+	}
 	always := http.Header{
 		"X-Content-Type-Options":  {"nosniff"},
 		"X-Frame-Options":         {"DENY"},
@@ -78,7 +84,7 @@ func Wrap(h http.Handler, opts Options) http.Handler {
 	strict := []string{"max-age=31536000"} // RFC 6797
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := opts.Clock()
-		rec := &recorder{ResponseWriter: w}
+		rec := &recorder{ResponseWriter: w, sender: opts.Sender(r)} // before a handler alters the header fields
 		maps.Copy(rec.Header(), always)
 		if !local(r.Host) {
 			rec.Header()["Strict-Transport-Security"] = strict
@@ -129,9 +135,9 @@ func logAccess(rec *recorder, r *http.Request, opts Options, start time.Time) {
 	if !opts.Log.Enabled(r.Context(), level) {
 		return
 	}
-	remote, _, err := net.SplitHostPort(r.RemoteAddr)
+	remote, _, err := net.SplitHostPort(rec.sender)
 	if err != nil {
-		remote = r.RemoteAddr
+		remote = rec.sender
 	}
 	notes := NotesOf(r.Context())
 	attrs := [...]slog.Attr{
@@ -175,6 +181,7 @@ func headerSize(r *http.Request) int {
 // recorder remembers what the access log tells.
 type recorder struct {
 	http.ResponseWriter
+	sender  string
 	status  int
 	bytes   int64
 	failure error // what kept an answer from being written as intended

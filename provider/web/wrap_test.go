@@ -49,6 +49,24 @@ func TestWrapNamesRequests(t *testing.T) {
 	}
 }
 
+// The log has the sender as it was when the request came in, and as the one who knows proxies tells it.
+func TestWrapLogsTheSender(t *testing.T) {
+	for forwarded, want := range map[string]string{
+		"203.0.113.9": "203.0.113.9", "203.0.113.9:4711": "203.0.113.9", "2001:db8::9": "2001:db8::9", "[2001:db8::9]:4711": "2001:db8::9",
+	} {
+		log, logged := logger()
+		opts := options(log)
+		opts.Sender = func(r *http.Request) string { return r.Header.Get("X-Forwarded-For") }
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("X-Forwarded-For", forwarded)
+		Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { clear(r.Header) }), opts).
+			ServeHTTP(httptest.NewRecorder(), r)
+		if !strings.Contains(logged.String(), "remote="+want+" ") {
+			t.Errorf("%s: no remote=%s in %s", forwarded, want, logged)
+		}
+	}
+}
+
 func TestWrapWithoutRequest(t *testing.T) {
 	if ctx := t.Context(); RequestID(ctx) != "" || DoorOf(ctx) != "" {
 		t.Error("values out of nothing")

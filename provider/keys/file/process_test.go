@@ -44,7 +44,7 @@ func child(directory string) error {
 	if err != nil {
 		return err
 	}
-	if err := ring.Rotate(context.Background(), "ES256"); err != nil {
+	if _, err := ring.Rotate(context.Background(), "ES256"); err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(ring.List())

@@ -1,7 +1,6 @@
 package transit
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 
 	"signet/provider/keys"
 	"signet/provider/keys/vault"
+	"signet/provider/oauth"
 )
 
 // Options configure a Backend.
@@ -22,6 +22,7 @@ type Options struct {
 	Mount, KVMount string
 	// Prefix begins the names of all transit keys and the path of the record; it tells installations apart.
 	Prefix string
+	Clock  oauth.Clock
 	Log    *slog.Logger
 }
 
@@ -32,6 +33,8 @@ type Backend struct {
 	read  sync.Mutex // one loading at a time
 	now   atomic.Pointer[snapshot]
 	stats counters
+	// reported are the names of the transit keys about which the log has been told.
+	reported sync.Map
 }
 
 var (
@@ -41,7 +44,6 @@ var (
 
 // snapshot is what signing reads; it is replaced, never changed.
 type snapshot struct {
-	content    []byte // of the record that it was made from
 	signing    []keys.Key
 	encryption []keys.Key
 	signs      map[string]*signingKey // by kid
@@ -54,8 +56,8 @@ var prefixes = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 // Open looks at the keys that are there. It makes the key that seals data if that is missing and the client's
 // identity may; signing keys are made by Create alone. It fails if Vault does not answer.
 func Open(ctx context.Context, opt Options) (*Backend, error) {
-	if opt.Client == nil || opt.Mount == "" || opt.KVMount == "" || opt.Log == nil {
-		return nil, errors.New("transit keys: client, mounts and log are needed")
+	if opt.Client == nil || opt.Mount == "" || opt.KVMount == "" || opt.Clock == nil || opt.Log == nil {
+		return nil, errors.New("transit keys: client, mounts, clock and log are needed")
 	}
 	if !prefixes.MatchString(opt.Prefix) {
 		return nil, fmt.Errorf("transit keys: prefix %q: want letters, digits, - and _", opt.Prefix)
@@ -72,7 +74,8 @@ func open(ctx context.Context, opt Options, calls caller) (*Backend, error) {
 	return b, err
 }
 
-// Keys implements keys.Backend. The record is read each time, the public keys when it is another one.
+// Keys implements keys.Backend. The record and the transit keys that it names are read each time: one that is gone or
+// another one is an error, although what is loaded goes on signing as long as Vault signs.
 func (b *Backend) Keys(ctx context.Context) ([]keys.Key, error) {
 	now, err := b.refresh(ctx)
 	if err != nil {
@@ -88,11 +91,7 @@ func (b *Backend) refresh(ctx context.Context) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	old := b.now.Load()
-	if old != nil && bytes.Equal(old.content, r.content) {
-		return old, nil
-	}
-	next, err := b.load(ctx, r, old)
+	next, err := b.load(ctx, r, b.now.Load())
 	if err != nil {
 		return nil, err
 	}
@@ -102,22 +101,22 @@ func (b *Backend) refresh(ctx context.Context) (*snapshot, error) {
 
 // load holds the record against transit.
 func (b *Backend) load(ctx context.Context, r *record, old *snapshot) (*snapshot, error) {
-	next := &snapshot{content: r.content, signs: make(map[string]*signingKey), decrypts: make(map[string]*decryptionKey)}
+	next := &snapshot{signs: make(map[string]*signingKey), decrypts: make(map[string]*decryptionKey)}
 	for alg, l := range r.Lines {
 		if len(l.Keys) == 0 {
 			continue
 		}
 		held, err := b.readTransitKey(ctx, kinds[alg])
 		if err != nil {
-			return nil, err
+			return nil, b.lost(alg, err)
 		}
 		for _, e := range l.Keys {
 			public, kid, err := held.public(e.Version)
 			if err != nil {
-				return nil, err
+				return nil, b.lost(alg, err)
 			}
 			if kid != e.Kid {
-				return nil, fmt.Errorf("transit key %s version %d is %s, not the recorded %s", held.name, e.Version, kid, e.Kid)
+				return nil, b.lost(alg, fmt.Errorf("transit key %s version %d is %s, not the recorded %s: %w", held.name, e.Version, kid, e.Kid, keys.ErrNoKey))
 			}
 			key := keys.Key{Kid: kid, Alg: alg, Public: public, CreatedAt: e.CreatedAt, ActivatesAt: e.ActivatesAt}
 			if err := b.use(next, old, key, e.Version, held.name); err != nil {
@@ -126,6 +125,15 @@ func (b *Backend) load(ctx context.Context, r *record, old *snapshot) (*snapshot
 		}
 	}
 	return next, nil
+}
+
+// lost says what to do about a key that the record names and transit does not have.
+func (b *Backend) lost(alg string, err error) error {
+	if !errors.Is(err, keys.ErrNoKey) {
+		return err
+	}
+	return fmt.Errorf("the record %s/%s names it for %s: restore it from a backup of Vault, or take the line %s out of the record and run \"signet key maintain\": %w",
+		b.opt.KVMount, b.recordPath(), alg, alg, err)
 }
 
 // use puts a key into next. A signing key that old has keeps its gathering.
@@ -145,9 +153,6 @@ func (b *Backend) use(next, old *snapshot, key keys.Key, version int, name strin
 	next.signs[key.Kid] = b.signingKey(key, version, name)
 	return nil
 }
-
-// Probe says whether Vault answers, is unsealed and knows us. It costs a call.
-func (b *Backend) Probe(ctx context.Context) error { return b.vault.Probe(ctx) }
 
 func (b *Backend) path(operation, key string) string {
 	return b.opt.Mount + "/" + operation + "/" + key

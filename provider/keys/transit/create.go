@@ -139,7 +139,7 @@ func (b *Backend) destroy(ctx context.Context, held *transitKey, floor int) erro
 // needsKeeper tells an operator who is refused whose work it is.
 func needsKeeper(err error) error {
 	if errors.Is(err, vault.ErrDenied) {
-		return fmt.Errorf("this identity may not change keys, the keeper's may: %w", err)
+		return fmt.Errorf("this identity may not, the keeper's may: %w", err)
 	}
 	return err
 }

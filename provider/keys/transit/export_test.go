@@ -15,3 +15,6 @@ func OpenWith(ctx context.Context, opt Options, calls Caller) (*Backend, error) 
 
 // MaxBatch is the most items that a call may have.
 const MaxBatch = maxBatch
+
+// ProofFor is how long a signature counts for a probe.
+const ProofFor = proofFor

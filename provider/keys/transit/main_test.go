@@ -36,7 +36,7 @@ func options(t testing.TB, s *vaulttest.Server) transit.Options {
 	t.Helper()
 	return transit.Options{
 		Client: login(t, s, ""), Mount: s.Mount(t, "transit"), KVMount: s.Mount(t, "kv"), Prefix: "signet",
-		Log: slog.New(slog.DiscardHandler),
+		Clock: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 }
 

@@ -15,6 +15,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"no KV mount": func(opt *transit.Options) { opt.KVMount = "" },
 		"no prefix":   func(opt *transit.Options) { opt.Prefix = "" },
 		"path":        func(opt *transit.Options) { opt.Prefix = "a/b" },
+		"no clock":    func(opt *transit.Options) { opt.Clock = nil },
 		"no log":      func(opt *transit.Options) { opt.Log = nil },
 	} {
 		opt := good

@@ -20,8 +20,7 @@ type record struct {
 	Format string          `json:"format"`
 	Lines  map[string]line `json:"lines"`
 
-	version int    // of the KV entry: what a write is conditional on; 0 = there is none yet
-	content []byte // to tell one record from another
+	version int // of the KV entry: what a write is conditional on; 0 = there is none yet
 }
 
 // line is one algorithm's.
@@ -102,10 +101,11 @@ func (b *Backend) readRecord(ctx context.Context) (*record, error) {
 	case data == nil:
 		return nil, fmt.Errorf("the record of the transit keys, %s/%s, was deleted: undelete it in Vault", b.opt.KVMount, b.recordPath())
 	}
-	if r.content, err = json.Marshal(data); err != nil {
+	content, err := json.Marshal(data)
+	if err != nil {
 		return nil, fmt.Errorf("the record of the transit keys: %w", err)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(r.content))
+	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
 	r.Format = ""
 	if err := decoder.Decode(r); err != nil {

@@ -27,13 +27,13 @@ func (b *Backend) ensureDataKey(ctx context.Context) error {
 	return needsKeeper(b.makeTransitKey(ctx, b.keyName(dataKind.suffix), dataKind.vault))
 }
 
-// Seal implements keys.Sealer by a call to Vault.
+// Seal implements keys.Sealer by a call to Vault. vault.ErrDenied means that the identity may not, as the servers' may not.
 func (b *Backend) Seal(ctx context.Context, plaintext, context []byte) ([]byte, error) {
 	data := map[string]any{"plaintext": base64.StdEncoding.EncodeToString(plaintext)}
 	bind(data, context)
 	text, err := b.crypt(ctx, "encrypt", data, "ciphertext")
 	if err != nil {
-		return nil, fmt.Errorf("sealing in Vault: %w", err)
+		return nil, needsKeeper(fmt.Errorf("sealing in Vault: %w", err))
 	}
 	return []byte(text), nil
 }

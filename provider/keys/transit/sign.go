@@ -20,6 +20,7 @@ type signingKey struct {
 	prefix  string // of its signatures
 	size    int    // of its signatures
 	fields  map[string]any
+	proved  atomic.Int64 // when Vault last signed with it, in Unix nanoseconds; 0 if the last call gave no signature
 	gathering
 }
 
@@ -74,6 +75,7 @@ func (b *Backend) send(ctx context.Context, key *signingKey, items []string) []o
 		}
 	}
 	b.stats.count(outcomes)
+	key.note(b.opt.Clock(), outcomes)
 	return outcomes
 }
 

@@ -55,7 +55,7 @@ func (b *Backend) findTransitKey(ctx context.Context, k *kind) (*transitKey, err
 	if found.Type != k.vault || found.Derived {
 		return nil, fmt.Errorf("transit key %s is of type %s (derived: %t), want plain %s", name, found.Type, found.Derived, k.vault)
 	}
-	if found.Exportable || found.Backup {
+	if _, reported := b.reported.LoadOrStore(name, true); !reported && (found.Exportable || found.Backup) {
 		b.opt.Log.Warn("the private key can be taken out of Vault", "transit_key", name,
 			"exportable", found.Exportable, "allow_plaintext_backup", found.Backup)
 	}

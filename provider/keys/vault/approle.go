@@ -4,23 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 
 	"signet/provider/oauth"
 )
 
+// secretIDNotice is how long before the end of a secret id each login warns of it.
+const secretIDNotice = 10 * 24 * time.Hour
+
 func (c *Client) loginAppRole(ctx context.Context) (*api.SecretAuth, error) {
 	roleID, err := readSecret(c.opt.Auth.RoleIDFile)
 	if err != nil {
 		return nil, err
 	}
+	c.warnOfAge()
 	secretID, err := c.secretIDForLogin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return c.loginWith(ctx, map[string]any{"role_id": roleID, "secret_id": secretID})
+}
+
+// warnOfAge judges by the file, as the identity may not ask Vault about its own secret id.
+func (c *Client) warnOfAge() {
+	info, err := os.Stat(c.opt.Auth.SecretIDFile)
+	if err != nil || c.opt.Clock().Sub(info.ModTime()) < SecretIDTTL-secretIDNotice {
+		return
+	}
+	c.opt.Log.Warn("the secret id for vault is old; replace it in its file before it ends, no restart is needed",
+		"path", c.opt.Auth.SecretIDFile, "written", info.ModTime(), "ends_after", SecretIDTTL)
 }
 
 // secretIDForLogin reads the secret id. A wrapped one is unwrapped once; a new wrapping token in the file
@@ -89,7 +105,7 @@ func (c *Client) makesSecretIDs(path string) bool {
 
 // spent explains a wrapping token that Vault does not take.
 func spent(file string, err error) error {
-	if errors.Is(err, oauth.ErrUnavailable) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, oauth.ErrUnavailable) || saysNothing(err) {
 		return err
 	}
 	return fmt.Errorf("%w: the wrapping token in %s is used up or expired; if Signet did not use it, someone else has the secret id: destroy it and make a new one: %w", ErrDenied, file, err)

@@ -47,14 +47,14 @@ func (c *Client) newSecretID(ctx context.Context, path string, wrapped bool, wra
 		id, _ := made.Data["secret_id"].(string)
 		return id, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.opt.Timeout)
+	limited, cancel := context.WithTimeout(ctx, c.opt.Timeout)
 	defer cancel()
 	client, err := c.as(c.api.Token())
 	if err != nil {
 		return "", err
 	}
 	client.SetWrappingLookupFunc(func(string, string) string { return wrapTTL.String() })
-	made, err := client.Logical().WriteWithContext(ctx, path, nil)
+	made, err := client.Logical().WriteWithContext(limited, path, nil)
 	if err := classify(ctx, "write "+path, err); err != nil {
 		return "", err
 	}

@@ -35,6 +35,8 @@ type Client struct {
 
 // Open logs in and keeps the client logged in until Close. It fails with oauth.ErrUnavailable when Vault does
 // not answer, with ErrDenied when it refuses the identity. ctx bounds the first login only.
+//
+// Whatever a client does, a context that ends before Vault answers gives that context's error, without ErrUnavailable.
 func Open(ctx context.Context, opt Options) (*Client, error) {
 	if err := opt.complete(); err != nil {
 		return nil, fmt.Errorf("vault: %w", err)
@@ -50,7 +52,7 @@ func Open(ctx context.Context, opt Options) (*Client, error) {
 		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= failuresToOpen },
 		// Only Vault's own silence counts; a caller that went away says nothing about Vault.
 		IsSuccessful: func(err error) bool { return !errors.Is(err, oauth.ErrUnavailable) },
-		IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) },
+		IsExcluded:   saysNothing,
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			opt.Log.Warn("vault's circuit breaker changes", "from", from.String(), "to", to.String())
 		},
@@ -59,6 +61,9 @@ func Open(ctx context.Context, opt Options) (*Client, error) {
 	defer cancel()
 	if err := c.login(first, ""); err != nil {
 		transport.CloseIdleConnections()
+		if ctx.Err() != nil {
+			err = gone(ctx, "login")
+		}
 		return nil, err
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -95,14 +100,6 @@ func (c *Client) Write(ctx context.Context, path string, data map[string]any) (*
 	return c.request(ctx, "write "+path, func(ctx context.Context) (*api.Secret, error) {
 		return c.api.Logical().WriteWithContext(ctx, path, data)
 	})
-}
-
-// Delete deletes a path. Deleting what is not there is no error.
-func (c *Client) Delete(ctx context.Context, path string) error {
-	_, err := c.request(ctx, "delete "+path, func(ctx context.Context) (*api.Secret, error) {
-		return c.api.Logical().DeleteWithContext(ctx, path)
-	})
-	return err
 }
 
 // Probe asks whether Vault is reachable, unsealed, and takes our token. It passes by the breaker, so that it
@@ -143,6 +140,9 @@ func (c *Client) attempt(caller context.Context, name string, do func(context.Co
 		return nil, err // the token is good: the policy forbids this
 	}
 	if err := c.login(ctx, token); err != nil {
+		if caller.Err() != nil {
+			return nil, gone(caller, name)
+		}
 		return nil, fmt.Errorf("%s: logging in again: %w", name, err)
 	}
 	secret, err = do(ctx)

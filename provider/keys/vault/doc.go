@@ -2,7 +2,8 @@
 // in again when that ends, and reads and writes for the key backends. It also holds the policies that Signet's
 // identities need in Vault (Policies).
 //
-// Nothing is taken from VAULT_... variables. A Vault that does not answer properly is an error that wraps
+// Nothing is taken from VAULT_... variables; Open fails, and names them, if Vault's library cannot even read them.
+// A Vault that does not answer properly is an error that wraps
 // oauth.ErrUnavailable within Options.Timeout; after a few of them in a row a breaker refuses at once and
 // tries again every half second.
 //

@@ -60,11 +60,21 @@ func classify(parent context.Context, request string, err error) error {
 		return nil
 	case errors.As(err, &answer):
 		return classifyAnswer(request, answer)
-	case errors.Is(parent.Err(), context.Canceled):
-		return fmt.Errorf("vault: %s: %w", request, context.Canceled)
+	case parent.Err() != nil:
+		return gone(parent, request)
 	default: // no connection, no TLS, no time, no JSON: a proxy's error page
 		return fmt.Errorf("%w: vault: %s: %w", oauth.ErrUnavailable, request, err)
 	}
+}
+
+// gone is the error for a caller who did not wait for Vault's answer.
+func gone(parent context.Context, request string) error {
+	return fmt.Errorf("vault: %s: %w", request, parent.Err())
+}
+
+// saysNothing reports that a request failed because its caller did not wait, which tells nothing about Vault.
+func saysNothing(err error) bool {
+	return !errors.Is(err, oauth.ErrUnavailable) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
 }
 
 func classifyAnswer(request string, answer *api.ResponseError) error {

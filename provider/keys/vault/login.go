@@ -61,13 +61,9 @@ func (c *Client) loginWith(ctx context.Context, credentials map[string]any) (*ap
 func (c *Client) as(token string) (*api.Client, error) {
 	client, err := c.api.Clone()
 	if err != nil {
-		return nil, err
+		return nil, unreadable(err)
 	}
-	client.SetToken(token)
-	client.SetNamespace(c.opt.Namespace)
-	if c.opt.Namespace == "" {
-		client.ClearNamespace()
-	}
+	c.opt.isolate(client, token)
 	return client, nil
 }
 

@@ -4,10 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,6 +79,14 @@ func TestOutages(t *testing.T) {
 	recovers(t, c, mount)
 
 	s.Pause(t)
+	for range 2 * failuresToOpen { // who has less time than we say nothing about Vault
+		impatient, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		_, err := c.Read(impatient, "sys/health", nil)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, oauth.ErrUnavailable) || c.State() != "closed" {
+			t.Fatalf("got %v, the breaker is %s", err, c.State())
+		}
+	}
 	fails(t, c, mount, within)
 	s.Resume(t)
 	recovers(t, c, mount)
@@ -82,20 +95,60 @@ func TestOutages(t *testing.T) {
 	}
 }
 
-// TestCallerGoesAway is no failure of Vault's.
+// failuresToOpen is how many failures open the breaker.
+const failuresToOpen = 5
+
+// TestCallerGoesAway is no failure of Vault's, whether the caller gave up or its time is over.
 func TestCallerGoesAway(t *testing.T) {
 	t.Parallel()
 	s := vaulttest.Shared(t)
 	c := open(t, rootOptions(t, s))
-	gone, cancel := context.WithCancel(t.Context())
+	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range 20 {
-		if _, err := c.Read(gone, "sys/health", nil); !errors.Is(err, context.Canceled) || errors.Is(err, oauth.ErrUnavailable) {
-			t.Fatalf("got %v", err)
+	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	for want, ctx := range map[error]context.Context{context.Canceled: cancelled, context.DeadlineExceeded: late} {
+		for range 2 * failuresToOpen {
+			if _, err := c.Read(ctx, "sys/health", nil); !errors.Is(err, want) || errors.Is(err, oauth.ErrUnavailable) {
+				t.Fatalf("got %v", err)
+			}
+		}
+		if err := c.Probe(ctx); !errors.Is(err, want) || errors.Is(err, oauth.ErrUnavailable) {
+			t.Errorf("probe: %v", err)
+		}
+		if _, err := vault.Open(ctx, rootOptions(t, s)); !errors.Is(err, want) || errors.Is(err, oauth.ErrUnavailable) {
+			t.Errorf("opening: %v", err)
 		}
 	}
 	if c.State() != "closed" {
 		t.Errorf("the breaker is %s", c.State())
+	}
+}
+
+// TestCallerGoesAwayDuringLogin: the token has ended, and the new login takes longer than the caller can wait.
+func TestCallerGoesAwayDuringLogin(t *testing.T) {
+	t.Parallel()
+	var hang atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !hang.Load():
+			fmt.Fprint(w, `{"auth": {"client_token": "t", "lease_duration": 3600, "renewable": false}}`)
+		case strings.HasSuffix(r.URL.Path, "/login"):
+			_, _ = io.Copy(io.Discard, r.Body) // or the server does not see that the caller leaves
+			<-r.Context().Done()
+		default:
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	t.Cleanup(server.Close)
+	c := open(t, vault.Options{Address: server.URL, Clock: time.Now, Timeout: time.Minute,
+		Auth: vault.Auth{Method: vault.Kubernetes, Role: "r", JWTFile: file(t, "jwt", "a.b.c")}})
+	t.Cleanup(func() { hang.Store(false) })
+	hang.Store(true)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := c.Read(ctx, "secret", nil); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, oauth.ErrUnavailable) {
+		t.Errorf("got %v", err)
 	}
 }
 

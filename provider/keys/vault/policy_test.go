@@ -36,7 +36,7 @@ func TestPolicies(t *testing.T) {
 			must(t, err)
 		}
 	}
-	sealed, err := serve.Write(t.Context(), l.TransitMount+"/encrypt/pol-data", map[string]any{"plaintext": "aGVsbG8="})
+	sealed, err := keeper.Write(t.Context(), l.TransitMount+"/encrypt/pol-data", map[string]any{"plaintext": "aGVsbG8="})
 	must(t, err)
 	encrypted, err := root.Write(t.Context(), l.TransitMount+"/encrypt/pol-enc", map[string]any{"plaintext": "aGVsbG8="})
 	must(t, err)
@@ -54,7 +54,7 @@ func TestPolicies(t *testing.T) {
 		{"read a public key", reading(transit + "/keys/pol-es256"), true, true},
 		{"sign", writing(transit+"/sign/pol-es256", input), true, false},
 		{"sign with another's key", writing(transit+"/sign/other", input), false, false},
-		{"seal", writing(transit+"/encrypt/pol-data", map[string]any{"plaintext": "aGVsbG8="}), true, true},
+		{"seal", writing(transit+"/encrypt/pol-data", map[string]any{"plaintext": "aGVsbG8="}), false, true},
 		{"open", writing(transit+"/decrypt/pol-data", opening), true, false},
 		{"decrypt", writing(transit+"/decrypt/pol-enc", map[string]any{"ciphertext": encrypted.Data["ciphertext"]}), true, false},
 		{"rotate the decryption key", writing(transit+"/keys/pol-enc/rotate", nil), false, true},

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Identity is one of the two that Signet has in Vault, and how it logs in.
@@ -117,6 +118,10 @@ func (i Identity) roleName() string {
 	return i.Name
 }
 
+// SecretIDTTL is how long an AppRole secret id can be used to log in, wrapped or not: a Vault that is not tuned permits
+// 32 days at most. A new one in its file is taken up at the next login, without a restart.
+const SecretIDTTL = 30 * 24 * time.Hour
+
 // roleStep is the role that the identity logs in to. Its token has the policies and not the default one; the
 // server's is renewed within a day, then it logs in again, so that a withdrawn role ends its access.
 func (i Identity) roleStep() (Step, error) {
@@ -131,6 +136,7 @@ func (i Identity) roleStep() (Step, error) {
 	switch i.Auth.Method {
 	case AppRole:
 		data["bind_secret_id"] = true
+		data["secret_id_ttl"] = int(SecretIDTTL.Seconds())
 	case Cert:
 		folder = "certs"
 		if err := i.certificateFields(data); err != nil {

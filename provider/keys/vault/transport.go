@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -16,7 +18,7 @@ import (
 // connections is how many requests are on their way at once without a new connection for any.
 const connections = 128
 
-// newAPI builds the API client: no retries and no time limit of its own, nothing from the environment.
+// newAPI builds the API client: no retries, no proxy and nothing from the environment.
 func newAPI(opt Options) (*api.Client, *http.Transport, error) {
 	transport, err := newTransport(opt)
 	if err != nil {
@@ -31,14 +33,35 @@ func newAPI(opt Options) (*api.Client, *http.Transport, error) {
 		},
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, unreadable(err)
 	}
-	client.ClearToken()
-	client.SetNamespace(opt.Namespace)
-	if opt.Namespace == "" {
-		client.ClearNamespace()
-	}
+	opt.isolate(client, "")
 	return client, transport, nil
+}
+
+// isolate replaces everything that a new api.Client, which a clone is too, took from the environment.
+func (o *Options) isolate(client *api.Client, token string) {
+	client.SetHeaders(http.Header{api.RequestHeaderName: {"true"}})
+	if o.Namespace != "" {
+		client.SetNamespace(o.Namespace)
+	}
+	client.SetToken(token)
+	client.SetWrappingLookupFunc(func(string, string) string { return "" })
+}
+
+// unreadable explains why no api.Client can be made: it parses VAULT_... even where it is told everything.
+func unreadable(err error) error {
+	var set []string
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "VAULT_") {
+			set = append(set, name)
+		}
+	}
+	if len(set) == 0 {
+		return err
+	}
+	slices.Sort(set)
+	return fmt.Errorf("unset %s in the environment: nothing is taken from there, but Vault's library does not start with what it cannot read: %w", strings.Join(set, ", "), err)
 }
 
 func newTransport(opt Options) (*http.Transport, error) {

@@ -94,7 +94,7 @@ func open(ctx context.Context, opt Options, client kv) (*Backend, error) {
 		return nil, fmt.Errorf("keys in Vault KV: RSA keys need %d to %d bits", jose.MinRSABits, jose.MaxRSABits)
 	}
 	b := &Backend{opt: opt, vault: client}
-	b.contact = &contact{clock: opt.Clock, grace: opt.Grace, log: opt.Log, try: b.touch}
+	b.contact = &contact{clock: opt.Clock, grace: opt.Grace, log: opt.Log, try: b.Probe}
 	b.turn.Lock()
 	defer b.turn.Unlock()
 	if err := b.ensureDataKey(ctx); err != nil {
@@ -118,9 +118,18 @@ func (b *Backend) Keys(ctx context.Context) ([]keys.Key, error) {
 	return s.list(), nil
 }
 
-// load reads the signing keys, then the data keys: a key is sealed with a data key that was written before it. The
-// caller holds turn.
+// load loads everything; only the whole counts as contact, so that a right that was withdrawn or a record that does
+// not open ends signing like silence. The caller holds turn.
 func (b *Backend) load(ctx context.Context) (*set, error) {
+	s, err := b.loadBoth(ctx)
+	if err == nil || ctx.Err() == nil { // an impatient caller is no outage
+		b.contact.note(err)
+	}
+	return s, err
+}
+
+// loadBoth reads the signing keys, then the data keys: a key is sealed with a data key that was written before it.
+func (b *Backend) loadBoth(ctx context.Context) (*set, error) {
 	data, version, err := b.readKeys(ctx)
 	if err != nil {
 		return nil, err
@@ -129,10 +138,11 @@ func (b *Backend) load(ctx context.Context) (*set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s/%s: %w", b.opt.Mount, b.keysPath(), err)
 	}
-	if err := b.loadDataKeys(ctx); err != nil {
+	dataKeys, err := b.loadDataKeys(ctx)
+	if err != nil {
 		return nil, err
 	}
-	dataKeys, known := b.data.Load(), b.now.Load()
+	known := b.now.Load()
 	if known != nil && known.dataKeys != dataKeys.version {
 		known = nil // so that a data key that is missing or another one is noticed now, not at the next start
 	}
@@ -141,30 +151,24 @@ func (b *Backend) load(ctx context.Context) (*set, error) {
 		return nil, fmt.Errorf("%s/%s: %w", b.opt.Mount, b.keysPath(), err)
 	}
 	next.version, next.dataKeys, next.deleted = version, dataKeys.version, version > 0 && data == nil
+	b.data.Store(dataKeys)
 	b.now.Store(next)
 	return next, nil
 }
 
-// readKeys reads the secret that tells whether Vault answers: the outcome counts as contact.
 func (b *Backend) readKeys(ctx context.Context) (data map[string]any, version int, err error) {
 	data, version, err = b.vault.ReadKV(ctx, b.opt.Mount, b.keysPath())
 	if err != nil {
 		err = fmt.Errorf("reading the signing keys in Vault: %w", err)
 	}
-	if err == nil || ctx.Err() == nil { // an impatient caller is no outage
-		b.contact.note(err)
-	}
 	return data, version, err
 }
 
-// touch is one round trip that needs what loading needs: an answer, a token and the right to read.
-func (b *Backend) touch(ctx context.Context) error {
-	_, _, err := b.readKeys(ctx)
+// Probe loads the keys, which takes two calls; the outcome decides whether they may sign.
+func (b *Backend) Probe(ctx context.Context) error {
+	_, err := b.Keys(ctx)
 	return err
 }
-
-// Probe reads the signing keys once to see whether Vault answers; the outcome decides whether keys may sign.
-func (b *Backend) Probe(ctx context.Context) error { return b.touch(ctx) }
 
 // Sign implements keys.Backend. It computes in this process; without contact with Vault (see the package) it fails
 // with oauth.ErrUnavailable, and it may wait for one attempt to get into contact.

@@ -25,7 +25,7 @@ type contact struct {
 	clock oauth.Clock
 	grace time.Duration
 	log   *slog.Logger
-	try   func(context.Context) error // one round trip, bounded in time; it calls note
+	try   func(context.Context) error // loads the keys, bounded in time; it calls note
 
 	mu      sync.Mutex
 	last    time.Time     // of the last success
@@ -36,19 +36,19 @@ type contact struct {
 	joined  bool          // requests wait for that attempt
 }
 
-// note takes the outcome of a round trip.
+// note takes the outcome of loading the keys.
 func (c *contact) note(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case err == nil:
 		if c.failure != nil {
-			c.log.Info("Vault answers again", "last_contact", c.last)
+			c.log.Info("the keys load from Vault again", "last_contact", c.last)
 		}
 		c.last, c.failure = c.clock(), nil
 	default:
 		if c.failure == nil {
-			c.log.Error("no contact with Vault", "last_contact", c.last, "grace", c.grace, "error", err)
+			c.log.Error("the keys do not load from Vault", "last_contact", c.last, "grace", c.grace, "error", err)
 		}
 		c.failure = err
 	}
@@ -79,7 +79,7 @@ func (c *contact) look(ctx context.Context) (graced bool, flight chan struct{}) 
 	if c.fresh(now) {
 		return true, nil
 	}
-	// Vault's "denied" is an answer: grace is for outages.
+	// Vault's "denied" takes the keys back: grace is for what nobody meant.
 	graced = c.grace > 0 && within(now, c.last, Fresh+c.grace) && !errors.Is(c.failure, vault.ErrDenied)
 	begin := !graced && !within(now, c.waited, Fresh)
 	if c.flight == nil && (begin || !within(now, c.tried, retryEvery)) {
@@ -119,9 +119,9 @@ func (c *contact) verdict() error {
 	case c.fresh(c.clock()):
 		return nil
 	case c.failure == nil:
-		return fmt.Errorf("%w: no contact with Vault since %s", oauth.ErrUnavailable, since)
+		return fmt.Errorf("%w: the keys have not loaded from Vault since %s", oauth.ErrUnavailable, since)
 	default:
-		return fmt.Errorf("%w: no contact with Vault since %s: %w", oauth.ErrUnavailable, since, c.failure)
+		return fmt.Errorf("%w: the keys have not loaded from Vault since %s: %w", oauth.ErrUnavailable, since, c.failure)
 	}
 }
 

@@ -204,3 +204,54 @@ func TestClockSetBack(t *testing.T) {
 	c.advance(retryEvery)
 	poll(t, func() bool { return signs(t, b, key.Kid) })
 }
+
+// TestEachSecretCounts: contact is the whole load. Either secret that is denied or damaged ends signing, until all of it
+// is as it was; only damage has a grace.
+func TestEachSecretCounts(t *testing.T) {
+	for _, path := range []string{"signet/keys", "signet/data-keys"} {
+		for name, c := range map[string]struct {
+			spoil func(f *fake)
+			want  error
+		}{
+			"denied":  {func(f *fake) { f.deny = path }, vault.ErrDenied},
+			"damaged": {func(f *fake) { f.secrets[path] = append(f.secrets[path], map[string]any{"format": "other"}) }, ErrDamaged},
+		} {
+			for _, grace := range []time.Duration{0, time.Hour} {
+				graced := grace > 0 && name == "damaged"
+				t.Run(name+" "+path+" "+grace.String(), func(t *testing.T) {
+					b, f, clock, key := made(t, grace)
+					f.mu.Lock()
+					before := len(f.secrets[path])
+					c.spoil(f)
+					f.mu.Unlock()
+					if err := b.Probe(t.Context()); !errors.Is(err, c.want) {
+						t.Fatalf("probe: %v", err)
+					}
+					for range 3 {
+						if signs(t, b, key.Kid) != graced {
+							t.Fatalf("signs: %v", !graced)
+						}
+						clock.advance(Fresh)
+						poll(t, func() bool { return !flying(b) })
+					}
+					f.mu.Lock()
+					f.deny, f.secrets[path] = "", f.secrets[path][:before]
+					f.mu.Unlock()
+					poll(t, func() bool { clock.advance(retryEvery); return signs(t, b, key.Kid) })
+				})
+			}
+		}
+	}
+}
+
+// TestSignsNoMoreByItself: the right to the data keys is withdrawn and nobody asks but those who sign.
+func TestSignsNoMoreByItself(t *testing.T) {
+	b, f, c, key := made(t, 0)
+	f.mu.Lock()
+	f.deny = "signet/data-keys"
+	f.mu.Unlock()
+	c.advance(Fresh)
+	if signs(t, b, key.Kid) {
+		t.Error("signs with keys that do not load")
+	}
+}

@@ -149,22 +149,21 @@ func (b *Backend) deleted(path string) error {
 	return fmt.Errorf("%s/%s: %w: it has been deleted in Vault; undelete it, or remove its metadata too", b.opt.Mount, path, ErrDamaged)
 }
 
-// loadDataKeys replaces the data keys in memory. The caller holds turn.
-func (b *Backend) loadDataKeys(ctx context.Context) error {
+// loadDataKeys reads the data keys that have to be there and prepares their ciphers.
+func (b *Backend) loadDataKeys(ctx context.Context) (*dataKeys, error) {
 	document, version, found, err := b.readDataKeys(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !found {
-		return b.deleted(b.dataKeysPath())
+		return nil, b.deleted(b.dataKeysPath())
 	}
-	next, err := newDataKeys(document, b.opt.Random)
+	loaded, err := newDataKeys(document, b.opt.Random)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	next.version = version
-	b.data.Store(next)
-	return nil
+	loaded.version = version
+	return loaded, nil
 }
 
 // unknown remembers a data key that was looked for in vain, so that damaged data does not cost a call each time.
@@ -173,7 +172,7 @@ type unknown struct {
 	at time.Time
 }
 
-// lookFor loads the data keys again for something that was sealed with one that is not known.
+// lookFor loads the keys again for something that was sealed with one that is not known.
 func (b *Backend) lookFor(ctx context.Context, ciphertext []byte) error {
 	id, _ := sealedWith(ciphertext)
 	b.turn.Lock()
@@ -182,7 +181,7 @@ func (b *Backend) lookFor(ctx context.Context, ciphertext []byte) error {
 	if b.data.Load().stored.boxes[id] != nil || b.unknown.id == id && within(now, b.unknown.at, Fresh) {
 		return nil
 	}
-	if err := b.loadDataKeys(ctx); err != nil {
+	if _, err := b.load(ctx); err != nil {
 		return err
 	}
 	if b.data.Load().stored.boxes[id] == nil {

@@ -13,9 +13,10 @@
 // success only when none of these is left. PREFIX/data-keys keeps as many versions as Vault is set to; each is part
 // of the present one, as a data key is never removed: the database has what it sealed.
 //
-// Keys that were loaded sign only while Vault answers: the last contact is at most Fresh plus Options.Grace ago.
-// That Vault denies access is an answer, for which there is no grace. If PREFIX/keys is deleted in Vault, signing
-// ends with the next loading; it can be undeleted, and nothing is written before that.
+// Keys that were loaded sign only while Vault answers: they have last loaded, both secrets and every record, at most
+// Fresh plus Options.Grace ago. That Vault denies access to one of them is an answer, for which there is no grace. If
+// PREFIX/keys is deleted in Vault, signing ends with the next loading; it can be undeleted, and nothing is written
+// before that.
 //
 // Invariant: whatever is written is written by check-and-set on the version that it was made from, with the
 // private part under the newest data key; what was read is used only if every record in it opens.

@@ -45,6 +45,7 @@ type fake struct {
 	gone      map[string]bool             // destroyed: path@version
 	failure   error                       // of every operation
 	denied    bool                        // of every write
+	deny      string                      // reading this path is denied
 	loseOnce  string                      // the next write to this path is done and then refused, as if sent twice
 	hold      chan struct{}               // reading waits for it
 	before    func(path string)           // called before a write, without the lock
@@ -77,6 +78,9 @@ func (f *fake) ReadKV(_ context.Context, _, path string) (map[string]any, int, e
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	versions := f.secrets[path]
+	if f.deny == path {
+		return nil, 0, vault.ErrDenied
+	}
 	if f.failure != nil || len(versions) == 0 {
 		return nil, 0, f.failure
 	}

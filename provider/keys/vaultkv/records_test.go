@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"testing"
+	"time"
 
 	"signet/provider/keys"
 	"signet/provider/keys/sealed"
@@ -12,8 +13,8 @@ import (
 
 type record = sealed.Record
 
-// TestDamaged: what is not as it was written is refused as a whole, at the start and later; later the keys that
-// are loaded go on signing.
+// TestDamaged: what is not as it was written is refused as a whole, at the start and later; the keys in memory go on
+// within the grace alone.
 func TestDamaged(t *testing.T) {
 	first := func(data map[string]any) map[string]any { return data["keys"].([]any)[0].(map[string]any) }
 	for name, c := range map[string]struct {
@@ -45,7 +46,11 @@ func TestDamaged(t *testing.T) {
 		"data key twice": {"signet/data-keys", func(d map[string]any) { d["keys"] = append(d["keys"].([]any), first(d)) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, f, clock, key := made(t, 0)
+			b, f, clock, key := made(t, time.Minute)
+			sealed, err := b.Seal(t.Context(), []byte("secret"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
 			f.secrets[c.path] = append(f.secrets[c.path], spoiled(t, f.secrets[c.path], c.spoil))
 			if _, err := open(t.Context(), testOptions(clock), f); !errors.Is(err, ErrDamaged) {
 				t.Errorf("at the start: %v", err)
@@ -53,8 +58,12 @@ func TestDamaged(t *testing.T) {
 			if _, err := b.Keys(t.Context()); !errors.Is(err, ErrDamaged) {
 				t.Errorf("later: %v", err)
 			}
-			if !signs(t, b, key.Kid) {
-				t.Error("the loaded key does not sign any more")
+			if _, err := b.Open(t.Context(), sealed, nil); err != nil || !signs(t, b, key.Kid) {
+				t.Errorf("the loaded keys are of no use in the grace: %v", err)
+			}
+			clock.advance(Fresh + time.Minute)
+			if signs(t, b, key.Kid) {
+				t.Error("the loaded key signs after the grace")
 			}
 		})
 	}
@@ -88,8 +97,8 @@ func TestLostDataKeys(t *testing.T) {
 	if err := b.RotateDataKey(t.Context()); !errors.Is(err, ErrDamaged) {
 		t.Errorf("rotating: %v", err)
 	}
-	if len(f.secrets["signet/data-keys"]) != 0 || !signs(t, b, key.Kid) {
-		t.Error("made a data key, or does not sign any more")
+	if len(f.secrets["signet/data-keys"]) != 0 || signs(t, b, key.Kid) {
+		t.Error("made a data key, or still signs")
 	}
 }
 

@@ -128,6 +128,7 @@ func (s *Server) client() (*api.Client, error) {
 		return nil, err
 	}
 	client.ClearNamespace()
+	client.SetWrappingLookupFunc(func(string, string) string { return "" })
 	client.SetToken(s.rootToken)
 	return client, nil
 }

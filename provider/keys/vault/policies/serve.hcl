@@ -17,12 +17,9 @@ path "{{.TransitMount}}/decrypt/{{.DecryptionKey}}" {
   capabilities = ["update"]
 }
 
-# Secrets in the database are sealed with the data key. Without "create", encrypt makes no key.
+# Secrets in the database are opened with the data key. Sealing them is the keeper's.
 path "{{.TransitMount}}/keys/{{.DataKey}}" {
   capabilities = ["read"]
-}
-path "{{.TransitMount}}/encrypt/{{.DataKey}}" {
-  capabilities = ["update"]
 }
 path "{{.TransitMount}}/decrypt/{{.DataKey}}" {
   capabilities = ["update"]
