@@ -262,6 +262,9 @@ func vaultNext(config provider.Config, identities []vault.Identity, report vault
 			steps = append(steps, fmt.Sprintf("bring %s (%s) to %s", f.Path, f.Holds, cmp.Or(f.For, "the file that keys.vault.keeper will name")))
 		}
 	}
+	if len(report.Files) > 0 {
+		steps = append(steps, fmt.Sprintf("renew the secret ids within %d days: remove the file and run --bootstrap again; servers take it up by themselves", int(vault.SecretIDTTL.Hours()/24)))
+	}
 	if v.Keeper.Method == "" && !*config.Keys.Maintain {
 		steps = append(steps, "name an identity with the policy "+v.Prefix+"-keys in keys.vault.keeper: the servers' may not make keys")
 	}
