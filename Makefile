@@ -35,7 +35,7 @@ test-cluster: tools ## the store on a Galera cluster of three nodes, some of whi
 
 cluster: tools ## the drill: two replicas, three Galera nodes, Vault, HAProxy; each is killed under load (3 minutes)
 	@.ci/need galera rsync
-	$(GO) test -tags cluster -count=1 -timeout 15m -run 'TestCluster$$' -v ./provider | grep -v -e '^=== ' -e 'level=INFO'
+	@set -o pipefail; $(GO) test -tags cluster -count=1 -timeout 15m -run 'TestCluster$$' -v ./provider | grep -v -e '^=== ' -e 'level='
 
 copy-million: tools ## copy a million rows from SQLite to MariaDB, killed twice on the way
 	$(GO) test -tags cluster -count=1 -timeout 30m -run TestCopyMillion -v ./provider/store
