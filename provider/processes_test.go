@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +21,7 @@ import (
 
 	"signet/certs"
 	"signet/provider"
+	"signet/provider/processtest"
 	"signet/provider/store"
 	"signet/provider/store/dbtest"
 )
@@ -63,38 +62,11 @@ func program(t testing.TB, name string) string {
 	return filepath.Join(programs.dir, name)
 }
 
-// ports remembers which ports this run has given out.
-var ports struct {
-	sync.Mutex
-	given map[int]bool
-}
-
-// freePort finds a port that stays free until a process listens on it, and between two of its lives: below
-// the range from which systems draw the ports of outgoing connections and of listeners on port 0.
 func freePort(t testing.TB) int {
 	t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
-	if ports.given == nil {
-		ports.given = map[int]bool{}
-	}
-	for range 1000 {
-		n, err := rand.Int(rand.Reader, big.NewInt(9000))
-		must(t, err)
-		port := 10000 + int(n.Int64())
-		if ports.given[port] {
-			continue
-		}
-		listener, err := net.Listen("tcp", loopback(port))
-		if err != nil {
-			continue
-		}
-		must(t, listener.Close())
-		ports.given[port] = true
-		return port
-	}
-	t.Fatal("no free port")
-	return 0
+	port, err := processtest.FreePort()
+	must(t, err)
+	return port
 }
 
 func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"sync"
 	"syscall"
+
+	"signet/provider/processtest"
 )
 
 // process is one server process that can be started again after it was killed.
@@ -77,7 +79,7 @@ func (p *process) pause() error {
 		return err
 	}
 	return wait(func() error {
-		if !halted(p.cmd.Process.Pid) {
+		if !processtest.Paused(p.cmd.Process.Pid) {
 			return errors.New("vault does not stop")
 		}
 		return nil

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +16,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"signet/certs"
+	"signet/provider/processtest"
 )
 
 // patience bounds every wait for Vault. It is far above what an idle machine needs.
@@ -47,10 +46,11 @@ func (s *Server) begin() error {
 	}
 	// Another program may take the port between the search and the start.
 	for attempt := range 5 {
-		address, err := freeAddress()
+		port, err := processtest.FreePort()
 		if err != nil {
 			return err
 		}
+		address := fmt.Sprintf("127.0.0.1:%d", port)
 		s.address, s.process = "https://"+address, &process{log: filepath.Join(s.dir, "vault.log")}
 		if s.process.command, err = commandLine(binary, s.dir, address); err != nil {
 			return err
@@ -202,23 +202,6 @@ func writeCertificates(dir string) error {
 		os.WriteFile(filepath.Join(dir, "server.pem"), leaf.CertPEM, 0o600),
 		os.WriteFile(filepath.Join(dir, "server-key.pem"), leaf.KeyPEM, 0o600),
 	)
-}
-
-// freeAddress finds a port below the range from which systems draw ports for outgoing connections, so that it
-// is still free when Vault is started again.
-func freeAddress() (string, error) {
-	for range 1000 {
-		n, err := rand.Int(rand.Reader, big.NewInt(5000))
-		if err != nil {
-			return "", err
-		}
-		address := fmt.Sprintf("127.0.0.1:%d", 19000+n.Int64())
-		listener, err := net.Listen("tcp", address)
-		if err == nil {
-			return address, listener.Close()
-		}
-	}
-	return "", errors.New("no free port")
 }
 
 // stopWaiting wraps an error that waiting will not cure.

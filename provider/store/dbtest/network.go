@@ -4,14 +4,11 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/binary"
-	"fmt"
-	"net"
-	"sync"
 	"testing"
 	"time"
 
 	"signet/certs"
+	"signet/provider/processtest"
 )
 
 // newCA makes the authority of one server or cluster.
@@ -39,38 +36,11 @@ func (s *Server) writeCertificate(t testing.TB) {
 	s.write(t, "server-key.pem", leaf.KeyPEM)
 }
 
-// Ports are taken from below those that kernels give to outgoing connections, so that a killed server
-// finds its own free when it starts again.
-const lowestPort, highestPort = 15000, 32000
-
-var ports struct {
-	sync.Mutex
-	given map[int]bool
-}
-
-// freePort is a port of loopback that nobody listens on and that no other server of the binary was given.
 func freePort(t testing.TB) int {
 	t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
-	if ports.given == nil {
-		ports.given = map[int]bool{}
+	port, err := processtest.FreePort()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for range 1000 {
-		var random [8]byte
-		_, _ = rand.Read(random[:]) // never fails
-		port := lowestPort + int(binary.BigEndian.Uint64(random[:])%(highestPort-lowestPort))
-		if ports.given[port] {
-			continue
-		}
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		_ = listener.Close()
-		ports.given[port] = true
-		return port
-	}
-	t.Fatal("no free port")
-	return 0
+	return port
 }

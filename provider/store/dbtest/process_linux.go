@@ -1,8 +1,6 @@
 package dbtest
 
 import (
-	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"os/user"
@@ -41,25 +39,6 @@ func command(name string, args ...string) *exec.Cmd {
 // killGroup kills a command and what it has started.
 func killGroup(cmd *exec.Cmd) {
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-}
-
-// stopped says whether every thread of a process has stopped: SIGSTOP returns before that.
-func stopped(pid int) bool {
-	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
-	if err != nil || len(threads) == 0 {
-		return false
-	}
-	for _, thread := range threads {
-		stat, err := os.ReadFile(thread)
-		if err != nil {
-			continue // it has ended
-		}
-		// The name, in brackets, may hold anything; the state follows it.
-		if end := bytes.LastIndexByte(stat, ')'); end < 0 || !bytes.HasPrefix(stat[end+1:], []byte(" T")) {
-			return false
-		}
-	}
-	return true
 }
 
 // own gives a file, or a folder with all in it, to the servers' user.

@@ -16,6 +16,3 @@ func killGroup(cmd *exec.Cmd) { _ = cmd.Process.Kill() }
 
 // own has nothing to do where servers run as the tests' user.
 func own(testing.TB, string) {}
-
-// stopped cannot be told here.
-func stopped(int) bool { return true }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"signet/certs"
+	"signet/provider/processtest"
 )
 
 // patience is how long a server may take to answer, on a busy machine.
@@ -136,7 +137,7 @@ func (s *Server) Pause(t testing.TB) {
 	t.Helper()
 	s.signal(syscall.SIGSTOP)
 	deadline := time.Now().Add(time.Minute)
-	for !stopped(s.pid()) {
+	for !processtest.Paused(s.pid()) {
 		if time.Now().After(deadline) {
 			t.Fatal("the database server does not stop in its tracks")
 		}
