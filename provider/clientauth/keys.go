@@ -42,6 +42,34 @@ func (k *clientKeys) of(ctx context.Context, c *oauth.Client) (*jose.KeySet, err
 	return k.parse(c.JWKSURI, raw)
 }
 
+// ErrSignature is wrapped by the errors of [Authenticator.VerifySigned] for what the client's keys did not sign.
+var ErrSignature = errors.New("not signed by the client")
+
+// VerifySigned checks a JWS against the client's registered keys: a request object (RFC 9101 section 6.2), a signed
+// backchannel authentication request. algs are those that count. An error that wraps [ErrSignature] is the client's
+// fault; an *[oauth.Error] goes to the client as it is; any other means that the keys cannot be had now.
+func (a *Authenticator) VerifySigned(ctx context.Context, c *oauth.Client, compact string, algs []string) (jose.Verified, error) {
+	return a.deps.keys.verify(ctx, c, compact, algs)
+}
+
+// verify reads the client's jwks_uri again when the key is not among those known.
+func (k *clientKeys) verify(ctx context.Context, c *oauth.Client, compact string, algs []string) (jose.Verified, error) {
+	set, err := k.of(ctx, c)
+	if err != nil {
+		return jose.Verified{}, err
+	}
+	v, err := jose.Verify(compact, set, algs)
+	if errors.Is(err, jose.ErrUnknownKey) && c.JWKSURI != "" {
+		if set, err = k.refreshed(ctx, c); err == nil {
+			v, err = jose.Verify(compact, set, algs)
+		}
+	}
+	if err != nil {
+		return jose.Verified{}, fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	return v, nil
+}
+
 // refreshed reads the client's jwks_uri again: keys that were added since are in it.
 func (k *clientKeys) refreshed(ctx context.Context, c *oauth.Client) (*jose.KeySet, error) {
 	raw, err := k.fetch.Refresh(ctx, c.JWKSURI, jwksAccept)

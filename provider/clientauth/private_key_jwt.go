@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"signet/provider/jose"
 	"signet/provider/oauth"
 )
 
@@ -30,19 +29,12 @@ func (privateKeyJWT) Presented(r *Request) bool { return r.assertion != nil }
 
 // Authenticate implements Method.
 func (m privateKeyJWT) Authenticate(ctx context.Context, r *Request, c *oauth.Client, p oauth.Profile) ([]oauth.Change, error) {
-	set, err := m.keys.of(ctx, c)
+	v, err := m.keys.verify(ctx, c, r.assertion.compact, algorithms(p.SigningAlgs, c))
+	if errors.Is(err, ErrSignature) {
+		return nil, failed(err)
+	}
 	if err != nil {
 		return nil, err
-	}
-	algs := algorithms(p.SigningAlgs, c)
-	v, err := jose.Verify(r.assertion.compact, set, algs)
-	if errors.Is(err, jose.ErrUnknownKey) && c.JWKSURI != "" {
-		if set, err = m.keys.refreshed(ctx, c); err == nil {
-			v, err = jose.Verify(r.assertion.compact, set, algs)
-		}
-	}
-	if err != nil {
-		return nil, failed(err)
 	}
 	return r.assertion.verified(v, r, c, p, m.issuer)
 }

@@ -17,6 +17,33 @@ type AuthorizationRequest struct {
 	MaxAge        *int     `json:"max_age,omitempty"` // seconds
 	LoginHint     string   `json:"login_hint,omitempty"`
 	Resources     []string `json:"resource,omitempty"` // RFC 8707; the client's default when the request named none
+
+	// ACRValues are the acceptable authentication contexts, the preferred one first. Essential refuses a login
+	// that reaches none of them (OpenID Connect Core section 5.5.1.1, RFC 9470 section 4).
+	ACRValues    []string `json:"acr_values,omitempty"`
+	EssentialACR bool     `json:"essential_acr,omitempty"`
+
+	Details Details `json:"authorization_details,omitempty"` // RFC 9396
+	// DPoPJKT binds the code to a DPoP key (RFC 9449 section 10).
+	DPoPJKT string `json:"dpop_jkt,omitempty"`
+	// GrantAction and GrantID are what is to become of a grant (Grant Management for OAuth 2.0 section 6.1).
+	GrantAction GrantAction `json:"grant_management_action,omitempty"`
+	GrantID     string      `json:"grant_id,omitempty"`
+
+	// Signed says that the parameters came in a signed request object (RFC 9101), Pushed that an authenticated
+	// client pushed them (RFC 9126).
+	Signed bool `json:"signed,omitempty"`
+	Pushed bool `json:"pushed,omitempty"`
+}
+
+// PushedRequest is an authorization request that waits at its request_uri (RFC 9126 section 2.2). The client holds
+// a Secret, the store its Digest.
+type PushedRequest struct {
+	Digest    Digest               `json:"-"`
+	Request   AuthorizationRequest `json:"request"` // names the client
+	ExpiresAt time.Time            `json:"expires_at"`
+	// Used says that an answer has been given to it.
+	Used bool `json:"-"`
 }
 
 // Interaction is an authorization request that waits for its user. The browser holds a Secret, the store
@@ -28,6 +55,8 @@ type Interaction struct {
 	// User is set once somebody has logged in for this request.
 	User      *EndUser  `json:"user,omitempty"`
 	ExpiresAt time.Time `json:"expires_at"`
+	// Pushed is the digest of the request_uri that the request came by; zero = none.
+	Pushed Digest `json:"pushed,omitzero"`
 }
 
 // AuthorizationCode is a code at rest (RFC 6749 section 4.1.2).
@@ -50,7 +79,11 @@ type Grant struct {
 	UserID    string    `json:"sub"`
 	Scope     Scope     `json:"scope"`
 	Resources []string  `json:"resources,omitempty"`
+	Details   Details   `json:"authorization_details,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at,omitzero"` // last replaced or merged (Grant Management section 4)
+	// Managed says that the client has been told the id and may query and revoke the grant by it.
+	Managed   bool      `json:"managed,omitempty"`
 	ExpiresAt time.Time `json:"expires_at"` // when nothing made from it can be alive any more
 	Revoked   bool      `json:"revoked"`
 }
@@ -63,7 +96,8 @@ type RefreshToken struct {
 	User         EndUser      `json:"user"`
 	Scope        Scope        `json:"scope"`
 	Resources    []string     `json:"resources,omitempty"`
-	Confirmation Confirmation `json:"cnf"` // set for public clients (RFC 8705 section 4)
+	Details      Details      `json:"authorization_details,omitempty"`
+	Confirmation Confirmation `json:"cnf"` // set for public clients (RFC 8705 section 4, RFC 9449 section 5)
 	IssuedAt     time.Time    `json:"issued_at"`
 	ExpiresAt    time.Time    `json:"expires_at"` // unchanged by rotation
 	// Revoked says that the token's grant has been revoked.
@@ -94,3 +128,13 @@ type Consent struct {
 	Resources []string  `json:"resources,omitempty"`
 	At        time.Time `json:"at"`
 }
+
+// GrantAction is a value of grant_management_action (Grant Management for OAuth 2.0 section 6.1).
+type GrantAction string
+
+// The actions.
+const (
+	GrantCreate  GrantAction = "create"
+	GrantMerge   GrantAction = "merge"
+	GrantReplace GrantAction = "replace"
+)

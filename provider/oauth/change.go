@@ -15,6 +15,28 @@ type UseAssertion struct {
 	Until    time.Time
 }
 
+// UseProof marks a DPoP proof as used until it can no longer be accepted. Conditional: conflicts when it was used
+// before (RFC 9449 section 11.1). Digest covers the key and the jti.
+type UseProof struct {
+	Digest Digest
+	Until  time.Time
+}
+
+// StoreNonce keeps a DPoP nonce of this server, so that each of its processes knows it (RFC 9449 section 8).
+type StoreNonce struct {
+	Nonce string
+	Until time.Time
+}
+
+// StorePushed keeps a pushed authorization request.
+type StorePushed struct{ Pushed PushedRequest }
+
+// UsePushed marks a pushed request as answered. Conditional: conflicts when it was answered before, or is gone.
+type UsePushed struct {
+	Digest Digest
+	At     time.Time
+}
+
 // StoreCode keeps a new authorization code.
 type StoreCode struct{ Code AuthorizationCode }
 
@@ -34,6 +56,14 @@ type BurnCode struct {
 
 // StoreGrant keeps a new grant.
 type StoreGrant struct{ Grant Grant }
+
+// ReplaceGrant puts a merged or replaced grant (Grant Management section 6.2) in the place of the one with its id.
+// Its creation time and revocation stay. Conditional: conflicts when the grant is gone or revoked, or has changed
+// since Seen (its UpdatedAt as it was read).
+type ReplaceGrant struct {
+	Grant Grant
+	Seen  time.Time
+}
 
 // ExtendGrant moves a grant's expiry further out, never closer.
 type ExtendGrant struct {
@@ -114,6 +144,40 @@ type StoreUser struct {
 // RecordAudit adds one entry to the audit log.
 type RecordAudit struct{ Entry AuditEntry }
 
+// StoreBackchannel keeps a new backchannel authentication request (CIBA Core section 7).
+type StoreBackchannel struct{ Request Backchannel }
+
+// AnswerBackchannel records the user's answer. Conditional: conflicts unless the request is still pending.
+type AnswerBackchannel struct{ Request Backchannel }
+
+// PollBackchannel remembers when a client may poll next. Conditional: conflicts when another poll was recorded
+// since Seen.
+type PollBackchannel struct {
+	Digest   Digest
+	Seen     time.Time // NextPoll as it was read
+	NextPoll time.Time
+	Interval int // seconds
+}
+
+// RedeemBackchannel marks an approved request as used. Conditional: conflicts unless it is approved and unused.
+type RedeemBackchannel struct {
+	Digest Digest
+	At     time.Time
+}
+
+// StoreDelivery queues a message that this server owes somebody.
+type StoreDelivery struct{ Delivery Delivery }
+
+// RetryDelivery puts a delivery off. It is no conflict when the delivery is gone.
+type RetryDelivery struct {
+	ID       string
+	NextAt   time.Time
+	Attempts int
+}
+
+// FinishDelivery removes a delivery, done or given up.
+type FinishDelivery struct{ ID string }
+
 // Announce tells the other processes on the database that something they hold in memory has changed.
 type Announce struct{ Topic Topic }
 
@@ -163,12 +227,34 @@ func (StoreClient) isChange()       {}
 func (StoreUser) isChange()         {}
 func (RecordAudit) isChange()       {}
 func (Announce) isChange()          {}
+func (UseProof) isChange()          {}
+func (StoreNonce) isChange()        {}
+func (StorePushed) isChange()       {}
+func (UsePushed) isChange()         {}
+func (ReplaceGrant) isChange()      {}
+func (StoreBackchannel) isChange()  {}
+func (AnswerBackchannel) isChange() {}
+func (PollBackchannel) isChange()   {}
+func (RedeemBackchannel) isChange() {}
+func (StoreDelivery) isChange()     {}
+func (RetryDelivery) isChange()     {}
+func (FinishDelivery) isChange()    {}
 
 // ConflictError is what a client is told when the change came second.
 func (c *Conflict) ConflictError() *Error {
 	switch c.Change.(type) {
 	case UseAssertion:
 		return Errorf(InvalidClient, "the client assertion was used before").Because(c)
+	case UseProof:
+		return Errorf(InvalidDPoPProof, "the DPoP proof was used before (RFC 9449 section 11.1)").Because(c)
+	case UsePushed:
+		return Errorf(InvalidRequestURI, "the request_uri was used before").Because(c)
+	case ReplaceGrant:
+		return Errorf(InvalidGrantID, "the grant is revoked or was changed by another request").Because(c)
+	case PollBackchannel:
+		return Errorf(SlowDown, "poll less often").Because(c)
+	case RedeemBackchannel:
+		return Errorf(InvalidGrant, "the auth_req_id was used before").Because(c)
 	case RedeemCode:
 		return Errorf(InvalidGrant, "the authorization code was used before or is revoked").Because(c)
 	case ReplaceRefresh, UseRefresh, StoreRefresh:

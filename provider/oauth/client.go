@@ -26,13 +26,14 @@ const (
 	GrantAuthorizationCode = "authorization_code"
 	GrantClientCredentials = "client_credentials"
 	GrantRefreshToken      = "refresh_token"
+	GrantCIBA              = "urn:openid:params:grant-type:ciba" // CIBA Core section 4
 )
 
 // AssertionTypeJWT is the one client_assertion_type (RFC 7523 section 2.2).
 const AssertionTypeJWT = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // GrantTypes are all of them: what a client can be registered for.
-var GrantTypes = []string{GrantAuthorizationCode, GrantClientCredentials, GrantRefreshToken}
+var GrantTypes = []string{GrantAuthorizationCode, GrantClientCredentials, GrantRefreshToken, GrantCIBA}
 
 // UsesCertificate says whether the method authenticates by the TLS client certificate.
 func (m AuthMethod) UsesCertificate() bool { return m == AuthTLS || m == AuthSelfSignedTLS }
@@ -80,8 +81,30 @@ type Client struct {
 	// introspect besides its own (RFC 7662 section 4).
 	Introspects []string `json:"introspects,omitempty"`
 
-	IDTokenAlg string    `json:"id_token_signed_response_alg,omitempty"` // "" = the server's default
-	CreatedAt  time.Time `json:"created_at"`
+	// ResponseTypes are the registered response types; empty = code (RFC 7591 section 2).
+	ResponseTypes []string `json:"response_types,omitempty"`
+	IDTokenAlg    string   `json:"id_token_signed_response_alg,omitempty"` // "" = the server's default
+	// ResponseAlg signs JWT-secured authorization responses (JARM section 3); "" = the server's default.
+	ResponseAlg string `json:"authorization_signed_response_alg,omitempty"`
+	// IntrospectionAlg signs JWT introspection responses (RFC 9701 section 6); "" = the server's default.
+	IntrospectionAlg string `json:"introspection_signed_response_alg,omitempty"`
+
+	// RequestObjectAlg is the one algorithm of its request objects; "" = any that the profile allows.
+	RequestObjectAlg     string `json:"request_object_signing_alg,omitempty"`
+	RequireSignedRequest bool   `json:"require_signed_request_object,omitempty"`         // RFC 9101 section 10.5
+	RequirePAR           bool   `json:"require_pushed_authorization_requests,omitempty"` // RFC 9126 section 6
+	DPoPBound            bool   `json:"dpop_bound_access_tokens,omitempty"`              // RFC 9449 section 5.2
+	// DetailsTypes are the authorization_details types that the client may use (RFC 9396 section 10).
+	DetailsTypes []string `json:"authorization_details_types,omitempty"`
+	DefaultACR   []string `json:"default_acr_values,omitempty"` // OpenID Connect Registration section 2
+
+	// CIBA Core section 4. BackchannelMode is poll, ping or push; BackchannelEndpoint is needed for the latter two.
+	BackchannelMode     string `json:"backchannel_token_delivery_mode,omitempty"`
+	BackchannelEndpoint string `json:"backchannel_client_notification_endpoint,omitempty"`
+	BackchannelAlg      string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+	BackchannelUserCode bool   `json:"backchannel_user_code_parameter,omitempty"`
+
+	CreatedAt time.Time `json:"created_at"`
 }
 
 // maxClientID bounds a client_id, in bytes; RFC 6749 section 2.2 leaves the size to the server.

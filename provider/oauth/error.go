@@ -28,9 +28,25 @@ const (
 	RequestNotSupported     Code = "request_not_supported"     // OpenID Connect Core section 3.1.2.6
 	RequestURINotSupported  Code = "request_uri_not_supported" // OpenID Connect Core section 3.1.2.6
 	RegistrationUnsupported Code = "registration_not_supported"
-	MethodNotAllowed        Code = "method_not_allowed" // HTTP 405; no OAuth code exists
-	NotFound                Code = "not_found"          // HTTP 404; no OAuth code exists
-	PayloadTooLarge         Code = "payload_too_large"  // HTTP 413; no OAuth code exists
+	InvalidDPoPProof        Code = "invalid_dpop_proof"                // RFC 9449 section 5
+	UseDPoPNonce            Code = "use_dpop_nonce"                    // RFC 9449 section 8
+	InvalidRequestURI       Code = "invalid_request_uri"               // OpenID Connect Core section 3.1.2.6
+	InvalidRequestObject    Code = "invalid_request_object"            // OpenID Connect Core section 3.1.2.6
+	InvalidDetails          Code = "invalid_authorization_details"     // RFC 9396 section 5
+	InvalidGrantID          Code = "invalid_grant_id"                  // Grant Management section 6.4
+	UnmetAuthentication     Code = "unmet_authentication_requirements" // OpenID Connect Unmet Authentication Requirements section 2
+	InsufficientUserAuth    Code = "insufficient_user_authentication"  // RFC 9470 section 3
+	AuthorizationPending    Code = "authorization_pending"             // CIBA Core section 11
+	SlowDown                Code = "slow_down"                         // CIBA Core section 11
+	ExpiredToken            Code = "expired_token"                     // CIBA Core section 11
+	ExpiredLoginHintToken   Code = "expired_login_hint_token"          // CIBA Core section 13
+	UnknownUserID           Code = "unknown_user_id"                   // CIBA Core section 13
+	MissingUserCode         Code = "missing_user_code"                 // CIBA Core section 13
+	InvalidUserCode         Code = "invalid_user_code"                 // CIBA Core section 13
+	InvalidBindingMessage   Code = "invalid_binding_message"           // CIBA Core section 13
+	MethodNotAllowed        Code = "method_not_allowed"                // HTTP 405; no OAuth code exists
+	NotFound                Code = "not_found"                         // HTTP 404; no OAuth code exists
+	PayloadTooLarge         Code = "payload_too_large"                 // HTTP 413; no OAuth code exists
 )
 
 // Error is the one error type that reaches the wire. Code and Description are public; Cause is logged

@@ -33,7 +33,8 @@ func (EndUser) isSubject()        {}
 type User struct {
 	ID           string         `json:"sub"` // stable, never reassigned (OpenID Connect Core section 2)
 	Username     string         `json:"username"`
-	PasswordHash string         `json:"password_hash,omitempty"` // argon2id in PHC form
+	PasswordHash string         `json:"password_hash,omitempty"`  // argon2id in PHC form
+	UserCodeHash string         `json:"user_code_hash,omitempty"` // argon2id in PHC form; the CIBA user code (CIBA Core section 7.1)
 	Disabled     bool           `json:"disabled,omitempty"`
 	Claims       map[string]any `json:"claims,omitempty"` // standard claims, OpenID Connect Core section 5.1
 	CreatedAt    time.Time      `json:"created_at"`

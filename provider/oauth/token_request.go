@@ -37,7 +37,11 @@ type Authorization struct {
 	GrantID   string   // "" when no grant stands behind it (client_credentials)
 	Scope     Scope    // upper bound; policy may only narrow it
 	Resources []string // upper bound of audiences; empty = the client's default
-	Nonce     string   // for the ID token (OpenID Connect Core section 2)
+	Details   Details  // upper bound of authorization_details (RFC 9396); policy may only narrow it
+	// TellGrant puts grant_id into the response (Grant Management section 6.2).
+	TellGrant bool
+	AuthReqID string // puts urn:openid:params:jwt:claim:auth_req_id into the ID token of a push (CIBA Core section 10.3.1)
+	Nonce     string // for the ID token (OpenID Connect Core section 2)
 	Refresh   Refresh
 	Changes   []Change
 }
