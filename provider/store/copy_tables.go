@@ -37,7 +37,7 @@ var copyTables = []copyTable{
 	newCopyTable("clients", 1, "seq int, client_id text, data text"),
 	newCopyTable("users", 1, "seq int, user_id text, username text, data text"),
 	newCopyTable("grants", 1, "seq int, grant_id text, client_id text, user_id text, expires_at int, revoked_at int, "+
-		"refresh_current blob, refresh_previous blob, refresh_rotated_at int, data text"),
+		"refresh_current blob, refresh_previous blob, refresh_rotated_at int, updated_at int, data text"),
 	newCopyTable("codes", 1, "seq int, digest blob, grant_id text, expires_at int, used_at int, data text"),
 	newCopyTable("refresh_tokens", 1, "seq int, digest blob, grant_id text, expires_at int, data text"),
 	newCopyTable("opaque_tokens", 1, "seq int, digest blob, expires_at int, data text"),
@@ -46,6 +46,12 @@ var copyTables = []copyTable{
 	newCopyTable("interactions", 1, "seq int, digest blob, expires_at int, data text"),
 	newCopyTable("consents", 4, "user_id text, client_id text, kind text, value text, at int"),
 	newCopyTable("assertions", 2, "client_id text, jti text, expires_at int"),
+	newCopyTable("pushed_requests", 1, "seq int, digest blob, expires_at int, used_at int, data text"),
+	newCopyTable("dpop_proofs", 1, "digest blob, expires_at int"),
+	newCopyTable("dpop_nonces", 1, "seq int, nonce text, expires_at int"),
+	newCopyTable("backchannel_requests", 1, "seq int, digest blob, request_id text, user_id text, grant_id text, status text, "+
+		"poll_interval int, next_poll int, expires_at int, used_at int, data text"),
+	newCopyTable("deliveries", 1, "seq int, delivery_id text, attempts int, next_at int, expires_at int, data text"),
 	newCopyTable("audit", 2, "at int, id text, event text, client_id text, request_id text, data text"),
 }
 

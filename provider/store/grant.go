@@ -3,16 +3,24 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
+	"time"
 
 	"signet/provider/oauth"
 )
 
 const (
-	selectGrant = `SELECT data, expires_at, revoked_at IS NOT NULL FROM grants WHERE grant_id = ?`
+	selectGrant = `SELECT data, expires_at, revoked_at IS NOT NULL, updated_at FROM grants WHERE grant_id = ?`
 	// One text for any filter: a parameter of length 0 matches all.
-	selectGrants = `SELECT data, expires_at, revoked_at IS NOT NULL FROM grants
+	selectGrants = `SELECT data, expires_at, revoked_at IS NOT NULL, updated_at FROM grants
 		WHERE (? = 0 OR client_id = ?) AND (? = 0 OR user_id = ?) ORDER BY seq DESC LIMIT ?`
-	insertGrant = `INSERT INTO grants (grant_id, client_id, user_id, expires_at, data) VALUES (?, ?, ?, ?, ?)`
+	insertGrant = `INSERT INTO grants (grant_id, client_id, user_id, expires_at, updated_at, data) VALUES (?, ?, ?, ?, ?, ?)`
+	// The expiry never comes closer: what was made from the grant before stays valid. updated_at always moves, so
+	// that two changes in one microsecond, or by clocks that disagree, are still told apart.
+	replaceGrant = `UPDATE grants SET data = ?,
+			expires_at = CASE WHEN expires_at < ? THEN ? ELSE expires_at END,
+			updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
+		WHERE grant_id = ? AND client_id = ? AND user_id = ? AND revoked_at IS NULL AND updated_at = ?`
 	extendGrant = `UPDATE grants SET expires_at = ? WHERE grant_id = ? AND expires_at < ?`
 	revokeGrant = `UPDATE grants SET revoked_at = ? WHERE grant_id = ? AND revoked_at IS NULL`
 )
@@ -52,7 +60,19 @@ func grantOf(row []driver.Value) (grant oauth.Grant, err error) {
 		grant.ExpiresAt = extended
 	}
 	grant.Revoked = integer(row[2]) != 0
+	grant.UpdatedAt = time.Time{}
+	if integer(row[3]) != 0 {
+		grant.UpdatedAt = timeOf(row[3])
+	}
 	return grant, err
+}
+
+// updated is a grant's column updated_at: 0 when it never was.
+func updated(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return micros(t)
 }
 
 func limit(n int) int64 {
@@ -68,10 +88,26 @@ func (p *plan) storeGrant(c oauth.StoreGrant) error {
 	if err != nil {
 		return err
 	}
-	p.do(c, anything, insertGrant, g.ID, g.ClientID, g.UserID, micros(g.ExpiresAt), data)
+	p.do(c, anything, insertGrant, g.ID, g.ClientID, g.UserID, micros(g.ExpiresAt), updated(g.UpdatedAt), data)
 	if g.Revoked {
 		p.do(c, anything, revokeGrant, micros(g.CreatedAt), g.ID)
 	}
+	return nil
+}
+
+// replaceGrant conflicts also when the grant is another client's or user's. Its creation time is in data: the
+// caller hands back the one that it read, and Seen vouches for it.
+func (p *plan) replaceGrant(c oauth.ReplaceGrant) error {
+	g := c.Grant
+	if g.UpdatedAt.IsZero() {
+		return errors.New("store: a grant is replaced without a time")
+	}
+	data, err := encode(g)
+	if err != nil {
+		return err
+	}
+	until, at := micros(g.ExpiresAt), updated(g.UpdatedAt)
+	p.do(c, rowChanged, replaceGrant, data, until, until, at, at, g.ID, g.ClientID, g.UserID, updated(c.Seen))
 	return nil
 }
 

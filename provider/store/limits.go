@@ -15,6 +15,9 @@ const (
 	maxGrantID   = 128  // made here: 22
 	maxJTI       = 256  // what clientauth accepts; ours have 22
 	maxConsented = 2048 // a scope token or a resource's URI
+	maxNonce     = 128  // made here: 22
+	maxRequest   = 128  // a backchannel request's public id; made here: 22
+	maxDelivery  = 128  // made here: 22
 	maxAuditID   = 64   // made here: 22
 	maxEvent     = 128
 	maxRequestID = 128     // made here: 22
@@ -48,6 +51,22 @@ func fits(change oauth.Change) error {
 			return fmt.Errorf("store: an assertion without a jti")
 		}
 		return fit(clientKey(c.ClientID), key{"jti", c.JTI, maxJTI})
+	case oauth.UseProof:
+		if c.Digest == (oauth.Digest{}) {
+			return fmt.Errorf("store: a DPoP proof without a digest")
+		}
+	case oauth.StoreNonce:
+		if c.Nonce == "" {
+			return fmt.Errorf("store: an empty DPoP nonce")
+		}
+		return fit(key{"DPoP nonce", c.Nonce, maxNonce})
+	case oauth.StoreBackchannel:
+		r := c.Request
+		return fit(key{"backchannel request id", r.ID, maxRequest}, userKey(r.UserID), grantKey(r.GrantID))
+	case oauth.AnswerBackchannel:
+		return fit(grantKey(c.Request.GrantID))
+	case oauth.StoreDelivery:
+		return fit(key{"delivery id", c.Delivery.ID, maxDelivery})
 	case oauth.StoreCode:
 		return fit(grantKey(c.Code.GrantID))
 	case oauth.StoreGrant:

@@ -4,11 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pressly/goose/v3"
 
 	"signet/provider/oauth"
 	"signet/provider/store/dbtest"
@@ -78,7 +82,7 @@ func TestMigrations(t *testing.T) {
 			t.Errorf("applied to nothing: %v", got)
 		}
 		_, err := Open(t.Context(), dsn, never)
-		if !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), "00001_initial, 00002_versions") || errors.Is(err, oauth.ErrUnavailable) {
+		if !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), "00001_initial, 00002_versions, 00003_fapi") || errors.Is(err, oauth.ErrUnavailable) {
 			t.Errorf("Open without a schema: %v", err)
 		}
 		if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
@@ -114,6 +118,65 @@ func TestMigrations(t *testing.T) {
 			t.Errorf("Migrate of a newer schema: %+v, %v", again, err)
 		}
 	})
+}
+
+// TestMigrationKeepsServing migrates a database with the rows of a previous program, which goes on writing to it.
+func TestMigrationKeepsServing(t *testing.T) {
+	const previous = `INSERT INTO grants (grant_id, client_id, user_id, expires_at, data) VALUES ('%s', 'c', 'u', %d, '{"client_id":"c","sub":"u"}')`
+	everyDatabase(t, func(t *testing.T, dsn string) {
+		migrateTo(t, dsn, 2)
+		until := testTime.Add(time.Hour)
+		execute(t, dsn, fmt.Sprintf(previous, "before", micros(until)))
+		if done, err := Migrate(t.Context(), dsn, testOptions()); err != nil || len(done) == 0 || done[0].Version != 3 {
+			t.Fatalf("Migrate: %+v, %v", done, err)
+		}
+		execute(t, dsn, fmt.Sprintf(previous, "after", micros(until)))
+		s, err := Open(t.Context(), dsn, testOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = s.Close() }()
+		for _, id := range []string{"before", "after"} {
+			g, err := s.Grant(t.Context(), id)
+			if err != nil || !g.UpdatedAt.IsZero() || !g.ExpiresAt.Equal(until) {
+				t.Fatalf("%s: %+v, %v", id, g, err)
+			}
+			replace := oauth.ReplaceGrant{Grant: g, Seen: g.UpdatedAt}
+			replace.Grant.ID, replace.Grant.UpdatedAt = id, testTime
+			if err := s.Commit(t.Context(), replace); err != nil {
+				t.Errorf("%s: %v", id, err)
+			}
+			if err := s.Commit(t.Context(), replace); !isConflict(err) {
+				t.Errorf("%s, again: %v", id, err)
+			}
+		}
+	})
+}
+
+// migrateTo makes a database as a previous program would have left it.
+func migrateTo(t *testing.T, dsn string, version int64) {
+	t.Helper()
+	opt := testOptions()
+	d, err := prepare(dsn, &opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.schema(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.done() }()
+	files, err := fs.Sub(migrations, d.traits().migrations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider, err := goose.NewProvider(s.dialect, s.db, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.UpTo(t.Context(), version); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestMigrationInterrupted repeats migrations whose end was not written down: on MySQL each statement of

@@ -198,7 +198,9 @@ func TestSharedLocks(t *testing.T) {
 			if err := s.Commit(t.Context(),
 				oauth.StoreGrant{Grant: oauth.Grant{ID: "g", ExpiresAt: testTime}},
 				oauth.StoreCode{Code: oauth.AuthorizationCode{Digest: digest, GrantID: "g", ExpiresAt: testTime}},
-				oauth.StoreRefresh{Token: oauth.RefreshToken{Digest: digest, GrantID: "g", ExpiresAt: testTime}}); err != nil {
+				oauth.StoreRefresh{Token: oauth.RefreshToken{Digest: digest, GrantID: "g", ExpiresAt: testTime}},
+				oauth.StoreBackchannel{Request: oauth.Backchannel{Digest: digest, ID: "q", Status: oauth.BackchannelPending}},
+				oauth.AnswerBackchannel{Request: oauth.Backchannel{Digest: digest, ID: "q", Status: oauth.BackchannelApproved, GrantID: "g"}}); err != nil {
 				t.Fatal(err)
 			}
 			connect := func() *conn {
@@ -216,6 +218,7 @@ func TestSharedLocks(t *testing.T) {
 			for _, change := range []oauth.Change{
 				oauth.RedeemCode{Digest: digest, GrantID: "g", At: testTime},
 				oauth.UseRefresh{Digest: digest, GrantID: "g"},
+				oauth.RedeemBackchannel{Digest: digest, At: testTime},
 			} {
 				p, err := newPlan([]oauth.Change{change})
 				if err != nil {
@@ -312,7 +315,8 @@ func TestMySQLPlans(t *testing.T) {
 			fillTables(t, s)
 			database := dsn[strings.LastIndex(dsn[:strings.Index(dsn, "?")], "/")+1 : strings.Index(dsn, "?")]
 			for _, table := range []string{"clients", "users", "grants", "codes", "refresh_tokens", "opaque_tokens", "revoked_tokens",
-				"sessions", "interactions", "consents", "assertions", "audit", "commit_marks", "versions", "liveness"} {
+				"sessions", "interactions", "consents", "assertions", "pushed_requests", "dpop_proofs", "dpop_nonces",
+				"backchannel_requests", "deliveries", "audit", "commit_marks", "versions", "liveness"} {
 				server.Exec(t, "ANALYZE TABLE "+database+"."+table)
 			}
 			for _, statement := range append(requestStatements(), removeMarks, insertMark, selectMark) {
@@ -339,6 +343,11 @@ func fillTables(t *testing.T, s *Store) {
 			oauth.StoreInteraction{Interaction: oauth.Interaction{Digest: digest, ExpiresAt: end}},
 			oauth.RememberConsent{Consent: oauth.Consent{UserID: fmt.Sprint("u-", i%500), ClientID: id, At: end}},
 			oauth.UseAssertion{ClientID: fmt.Sprint("c-", i%50), JTI: id, Until: end},
+			oauth.UseProof{Digest: digest, Until: end},
+			oauth.StoreNonce{Nonce: id, Until: end},
+			oauth.StorePushed{Pushed: oauth.PushedRequest{Digest: digest, ExpiresAt: end}},
+			oauth.StoreBackchannel{Request: oauth.Backchannel{Digest: digest, ID: id, UserID: fmt.Sprint("u-", i%500), Status: oauth.BackchannelPending, ExpiresAt: end}},
+			oauth.StoreDelivery{Delivery: oauth.Delivery{ID: id, NextAt: end, ExpiresAt: end}},
 			oauth.RecordAudit{Entry: oauth.AuditEntry{ID: id, At: end}})
 		if i%10 == 0 {
 			changes = append(changes, oauth.StoreUser{User: oauth.User{ID: id, Username: id}}, oauth.StoreClient{Client: oauth.Client{ID: id}})
@@ -410,11 +419,11 @@ func literal(before string, digest oauth.Digest) string {
 		return "'u-10'"
 	case "digest", "refresh_current", "refresh_previous":
 		return fmt.Sprintf("X'%x'", digest[:])
-	case "grant_id", "jti", "id", "username", "topic":
+	case "grant_id", "jti", "id", "username", "topic", "nonce", "request_id", "delivery_id":
 		return "'id-1000'"
 	case "LIMIT":
 		return "100"
-	case "expires_at", "at", "seq", "used_at":
+	case "expires_at", "at", "seq", "used_at", "next_at", "next_poll", "updated_at":
 		return fmt.Sprint(micros(testTime.Add(10 * time.Second)))
 	default:
 		return "1"

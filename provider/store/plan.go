@@ -58,6 +58,14 @@ func (p *plan) add(change oauth.Change) error {
 	switch c := change.(type) {
 	case oauth.UseAssertion:
 		p.useAssertion(c)
+	case oauth.UseProof:
+		p.useProof(c)
+	case oauth.StoreNonce:
+		p.storeNonce(c)
+	case oauth.StorePushed:
+		return p.storePushed(c)
+	case oauth.UsePushed:
+		p.usePushed(c)
 	case oauth.StoreCode:
 		return p.storeCode(c)
 	case oauth.RedeemCode:
@@ -66,6 +74,8 @@ func (p *plan) add(change oauth.Change) error {
 		p.burnCode(c)
 	case oauth.StoreGrant:
 		return p.storeGrant(c)
+	case oauth.ReplaceGrant:
+		return p.replaceGrant(c)
 	case oauth.ExtendGrant:
 		p.extendGrant(c)
 	case oauth.RevokeGrant:
@@ -100,6 +110,20 @@ func (p *plan) add(change oauth.Change) error {
 		return p.storeUser(c)
 	case oauth.RecordAudit:
 		return p.recordAudit(c)
+	case oauth.StoreBackchannel:
+		return p.storeBackchannel(c)
+	case oauth.AnswerBackchannel:
+		return p.answerBackchannel(c)
+	case oauth.PollBackchannel:
+		p.pollBackchannel(c)
+	case oauth.RedeemBackchannel:
+		p.redeemBackchannel(c)
+	case oauth.StoreDelivery:
+		return p.storeDelivery(c)
+	case oauth.RetryDelivery:
+		p.retryDelivery(c)
+	case oauth.FinishDelivery:
+		p.finishDelivery(c)
 	case oauth.Announce:
 		return p.announce(c)
 	default:

@@ -133,6 +133,9 @@ func requestStatements() []string {
 		selectGrant, extendGrant, revokeGrant, selectRefresh, startFamily, rotateFamily, checkFamily,
 		selectOpaque, selectRevoked, selectSession, deleteSession, updateSession, selectInteraction, deleteInteraction, updateInteraction,
 		selectConsent, renewConsent, forgetConsent, walkClient, walkClients, removeWithin, removeBetween, findOldAudit, removeOldAudit, bumpVersion,
+		replaceGrant, selectNonce, walkProofs, removeProofs, selectPushed, usePushed,
+		selectBackchannel, selectBackchannelID, selectPending, answerBackchannel, pollBackchannel, redeemBackchannel,
+		selectDue, claimDelivery, retryDelivery, deleteDelivery,
 	}
 	for _, table := range expiring {
 		statements = append(statements, table.find, table.remove)

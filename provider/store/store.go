@@ -47,6 +47,8 @@ type Store struct {
 
 	sweeping sync.Mutex
 	walk     assertionKey // where the sweep of assertions goes on
+
+	walkProof oauth.Digest // the same of DPoP proofs
 }
 
 // Open opens the database that the DSN names and, unless Options.NoMigrate is set, applies pending

@@ -12,7 +12,9 @@ import (
 const (
 	sweepMargin = time.Minute
 	codeMargin  = time.Hour
-	markMargin  = time.Hour // a commit asks for its mark within seconds
+	// A login that began in time ends no later than an hour after its request_uri.
+	pushedMargin = 2 * time.Hour
+	markMargin   = time.Hour // a commit asks for its mark within seconds
 )
 
 // sweepChunk is how many rows one commit of the sweep removes: it shares the committer with requests.
@@ -31,6 +33,10 @@ var expiring = []struct {
 	{findExpired("grants"), removeExpired("grants"), sweepMargin},
 	{findExpired("sessions"), removeExpired("sessions"), sweepMargin},
 	{findExpired("interactions"), removeExpired("interactions"), sweepMargin},
+	{findExpired("pushed_requests"), removeExpired("pushed_requests"), pushedMargin},
+	{findExpired("dpop_nonces"), removeExpired("dpop_nonces"), sweepMargin},
+	{findExpired("backchannel_requests"), removeExpired("backchannel_requests"), codeMargin},
+	{findExpired("deliveries"), removeExpired("deliveries"), codeMargin},
 }
 
 func findExpired(table string) string {
@@ -61,6 +67,8 @@ const (
 const (
 	sweepBatch = 500
 	sweepPause = 20 * time.Millisecond // lets requests go first
+
+	sweepStretches = 20 // of a walk, looked at by one call when little has expired
 )
 
 // Run does the work beside the requests until ctx ends: it removes expired rows every so often, in batches
@@ -114,6 +122,11 @@ func (s *Store) Sweep(ctx context.Context, batch int) (removed int, err error) {
 		return removed, err
 	}
 	n, err = s.sweepAssertions(ctx, micros(now.Add(-sweepMargin)), batch)
+	removed += n
+	if err != nil {
+		return removed, err
+	}
+	n, err = s.sweepProofs(ctx, micros(now.Add(-sweepMargin)), batch)
 	return removed + n, err
 }
 
@@ -176,9 +189,8 @@ type assertionKey struct{ clientID, jti string }
 // sweepAssertions walks the key a stretch at a time: what it removes lies together on few pages, and the
 // token path has no second index to keep. It goes on where the last call stopped.
 func (s *Store) sweepAssertions(ctx context.Context, before int64, batch int) (removed int, err error) {
-	const stretches = 20 // looked at by one call when little has expired
-	for range stretches {
-		n, more, err := s.sweepStretch(ctx, before, batch)
+	for range sweepStretches {
+		n, more, err := s.sweepStretch(ctx, before, batch-removed)
 		removed += n
 		if err != nil || !more || removed >= batch {
 			return removed, err

@@ -31,6 +31,12 @@ type Backend interface {
 	Revoked(ctx context.Context, jti, grantID string) (bool, error)
 	Session(ctx context.Context, digest oauth.Digest) (oauth.Session, error)
 	Interaction(ctx context.Context, digest oauth.Digest) (oauth.Interaction, error)
+	Pushed(ctx context.Context, digest oauth.Digest) (oauth.PushedRequest, error)
+	Nonce(ctx context.Context, nonce string) (until time.Time, err error)
+	Backchannel(ctx context.Context, digest oauth.Digest) (oauth.Backchannel, error)
+	BackchannelByID(ctx context.Context, id string) (oauth.Backchannel, error)
+	PendingBackchannels(ctx context.Context, userID string, now time.Time) ([]oauth.Backchannel, error)
+	ClaimDeliveries(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]oauth.Delivery, error)
 	Consent(ctx context.Context, userID, clientID string) (oauth.Consent, error)
 	AuditEntries(ctx context.Context, filter store.AuditFilter) ([]oauth.AuditEntry, error)
 }
@@ -63,9 +69,15 @@ func Run(t *testing.T, effort Effort, open func(t *testing.T) Backend) {
 		{"Clients", testClients},
 		{"Users", testUsers},
 		{"Assertions", testAssertions},
+		{"Proofs", testProofs},
+		{"Nonces", testNonces},
+		{"Pushed", testPushed},
 		{"Codes", testCodes},
 		{"Grants", testGrants},
 		{"GrantsFiltered", testGrantsFiltered},
+		{"GrantReplaced", testGrantReplaced},
+		{"GrantVersions", testGrantVersions},
+		{"GrantMerges", testGrantMerges},
 		{"Revocation", testRevocation},
 		{"RefreshFirst", testRefreshFirst},
 		{"RefreshRotation", testRefreshRotation},
@@ -75,6 +87,12 @@ func Run(t *testing.T, effort Effort, open func(t *testing.T) Backend) {
 		{"OpaqueTokens", testOpaqueTokens},
 		{"Sessions", testSessions},
 		{"Interactions", testInteractions},
+		{"Backchannel", testBackchannel},
+		{"BackchannelGrant", testBackchannelGrant},
+		{"BackchannelPolls", testBackchannelPolls},
+		{"BackchannelPending", testBackchannelPending},
+		{"Deliveries", testDeliveries},
+		{"DeliveryClaims", effort.testDeliveryClaims},
 		{"Consent", testConsent},
 		{"Audit", testAudit},
 		{"AllOrNothing", testAllOrNothing},

@@ -25,6 +25,8 @@ func request() oauth.AuthorizationRequest {
 		ClientID: "tpp", RedirectURI: "https://tpp.example/cb", ResponseType: "code", ResponseMode: "query",
 		Scope: oauth.Scope{"openid", "accounts"}, State: "s", Nonce: "n", CodeChallenge: "c", Prompt: []string{"login"},
 		MaxAge: &maxAge, Resources: []string{"https://localhost:9446"},
+		ACRValues: []string{"urn:signet:mfa"}, EssentialACR: true, Details: details("3.00"), DPoPJKT: "jkt",
+		GrantAction: oauth.GrantMerge, GrantID: "g-9", Signed: true,
 	}
 }
 
@@ -60,7 +62,7 @@ func code(name, grantID string) oauth.AuthorizationCode {
 func refresh(name, grantID string) oauth.RefreshToken {
 	return oauth.RefreshToken{
 		Digest: digest(name), ClientID: "tpp", GrantID: grantID, User: endUser(), Scope: oauth.Scope{"openid", "accounts"},
-		Resources: []string{"https://localhost:9446"}, Confirmation: oauth.Confirmation{X5TS256: "thumb"},
+		Resources: []string{"https://localhost:9446"}, Details: details("4.00"), Confirmation: oauth.Confirmation{X5TS256: "thumb"},
 		IssuedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour),
 	}
 }

@@ -26,6 +26,42 @@ var singleUses = []singleUse{
 		"assertion", nil,
 		func(key, _ string) []oauth.Change { return []oauth.Change{assertion(key)} },
 	}, {
+		"proof", nil,
+		func(key, _ string) []oauth.Change { return []oauth.Change{proof(key)} },
+	}, {
+		"pushed request", func(key string) []oauth.Change { return []oauth.Change{oauth.StorePushed{Pushed: pushed(key)}} },
+		func(key, _ string) []oauth.Change {
+			return []oauth.Change{oauth.UsePushed{Digest: digest(key), At: now}}
+		},
+	}, {
+		"grant replaced", func(key string) []oauth.Change { return []oauth.Change{oauth.StoreGrant{Grant: grant(key)}} },
+		func(key, _ string) []oauth.Change {
+			return []oauth.Change{assertion(key), merged(grant(key), now)}
+		},
+	}, {
+		"backchannel answer", func(key string) []oauth.Change {
+			return []oauth.Change{oauth.StoreBackchannel{Request: backchannel(key)}}
+		},
+		func(key, attempt string) []oauth.Change {
+			status := oauth.BackchannelApproved
+			if len(attempt)%2 == 0 {
+				status = oauth.BackchannelDenied
+			}
+			return []oauth.Change{oauth.StoreGrant{Grant: grant(attempt)}, answered(backchannel(key), status, attempt)}
+		},
+	}, {
+		"backchannel poll", func(key string) []oauth.Change {
+			return []oauth.Change{oauth.StoreBackchannel{Request: backchannel(key)}}
+		},
+		func(key, _ string) []oauth.Change {
+			return []oauth.Change{oauth.PollBackchannel{Digest: digest(key), Seen: now, NextPoll: now.Add(5 * time.Second), Interval: 5}}
+		},
+	}, {
+		"backchannel redemption", prepareApproved,
+		func(key, attempt string) []oauth.Change {
+			return []oauth.Change{assertion(attempt), oauth.ExtendGrant{GrantID: key, ExpiresAt: now.Add(1e6 * time.Hour)}, redeemBackchannel(key)}
+		},
+	}, {
 		"code", prepareCode,
 		func(key, _ string) []oauth.Change { return []oauth.Change{redeem(key)} },
 	}, {

@@ -69,6 +69,16 @@ func testOverlong(t *testing.T, b Backend) {
 		{"grant id", 128, func(n int) oauth.Change { return oauth.StoreGrant{Grant: grant(ascii(n))} }},
 		{"jti", 256, func(n int) oauth.Change { return assertion(name(n)) }},
 		{"access token's jti", 256, func(n int) oauth.Change { return oauth.RevokeAccessToken{JTI: ascii(n), Until: now} }},
+		{"nonce", 128, func(n int) oauth.Change { return oauth.StoreNonce{Nonce: ascii(n), Until: now} }},
+		{"backchannel request id", 128, func(n int) oauth.Change {
+			r := backchannel(ascii(n))
+			r.UserID, r.GrantID = ascii(255), ascii(128)
+			return oauth.StoreBackchannel{Request: r}
+		}},
+		{"approved grant id", 128, func(n int) oauth.Change {
+			return answered(backchannel(ascii(128)), oauth.BackchannelApproved, ascii(n))
+		}},
+		{"delivery id", 128, func(n int) oauth.Change { return oauth.StoreDelivery{Delivery: delivery(ascii(n), now)} }},
 		{"scope", 2048, func(n int) oauth.Change {
 			return oauth.RememberConsent{Consent: oauth.Consent{UserID: ascii(255), ClientID: ascii(255), Scope: oauth.Scope{ascii(n)}, At: now}}
 		}},

@@ -13,7 +13,8 @@ import (
 // aged returns one row of every kind that expires, with its end at the given time.
 func aged(name string, end time.Time) []oauth.Change {
 	g, c, r := grant(name), code(name, name), refresh(name, name)
-	g.ExpiresAt, c.ExpiresAt, r.ExpiresAt = end, end, end
+	p, q, d := pushed(name), backchannel(name), delivery(name, end)
+	g.ExpiresAt, c.ExpiresAt, r.ExpiresAt, p.ExpiresAt, q.ExpiresAt, d.ExpiresAt = end, end, end, end, end, end
 	return []oauth.Change{
 		oauth.StoreGrant{Grant: g},
 		oauth.StoreCode{Code: c},
@@ -23,6 +24,11 @@ func aged(name string, end time.Time) []oauth.Change {
 		oauth.StoreSession{Session: oauth.Session{Digest: digest(name), ExpiresAt: end}},
 		oauth.StoreInteraction{Interaction: oauth.Interaction{Digest: digest(name), ExpiresAt: end}},
 		oauth.UseAssertion{ClientID: "tpp", JTI: name, Until: end},
+		oauth.UseProof{Digest: digest(name), Until: end},
+		oauth.StoreNonce{Nonce: name, Until: end},
+		oauth.StorePushed{Pushed: p},
+		oauth.StoreBackchannel{Request: q},
+		oauth.StoreDelivery{Delivery: d},
 	}
 }
 
@@ -50,7 +56,13 @@ func testSweep(t *testing.T, b Backend) {
 	if revoked, err := b.Revoked(ctx, "old", ""); err != nil || revoked {
 		t.Errorf("Revoked(old) = %v, %v after the sweep", revoked, err)
 	}
-	commit(t, b, oauth.UseAssertion{ClientID: "tpp", JTI: "old", Until: now.Add(time.Hour)})
+	commit(t, b, oauth.UseAssertion{ClientID: "tpp", JTI: "old", Until: now.Add(time.Hour)}, proof("old"))
+	nonce, err := b.Nonce(ctx, "old")
+	gone(t, nonce, err)
+	p, err := b.Pushed(ctx, digest("old"))
+	gone(t, p, err)
+	q, err := b.Backchannel(ctx, digest("old"))
+	gone(t, q, err)
 
 	// What is still valid is still there.
 	if c, err := b.Code(ctx, digest("fresh")); err != nil || c.Used {
@@ -71,6 +83,20 @@ func testSweep(t *testing.T, b Backend) {
 	if _, err := b.Interaction(ctx, digest("fresh")); err != nil {
 		t.Error(err)
 	}
+	if _, err := b.Nonce(ctx, "fresh"); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Pushed(ctx, digest("fresh")); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Backchannel(ctx, digest("fresh")); err != nil {
+		t.Error(err)
+	}
+	due, err := b.ClaimDeliveries(ctx, now.Add(2*time.Hour), time.Minute, 10)
+	if err != nil || len(due) != 1 || due[0].ID != "fresh" {
+		t.Errorf("after the sweep these are due: %+v, %v", due, err)
+	}
+	commitConflicts(t, b, oauth.UseProof{}, proof("fresh"))
 	if revoked, err := b.Revoked(ctx, "fresh", "fresh"); err != nil || !revoked {
 		t.Errorf("Revoked(fresh) = %v, %v", revoked, err)
 	}
@@ -82,7 +108,8 @@ func testSweepBatches(t *testing.T, b Backend) {
 	const n = 120
 	for i := range n {
 		commit(t, b, aged(fmt.Sprint("old-", i), now.Add(-24*time.Hour))...)
-		commit(t, b, oauth.UseAssertion{ClientID: "tpp", JTI: fmt.Sprint("fresh-", i), Until: now.Add(time.Hour)})
+		commit(t, b, oauth.UseAssertion{ClientID: "tpp", JTI: fmt.Sprint("fresh-", i), Until: now.Add(time.Hour)},
+			proof(fmt.Sprint("fresh-", i)))
 	}
 	kinds := len(aged("", now))
 	total := 0
@@ -101,6 +128,7 @@ func testSweepBatches(t *testing.T, b Backend) {
 	}
 	for i := range n {
 		commitConflicts(t, b, oauth.UseAssertion{}, oauth.UseAssertion{ClientID: "tpp", JTI: fmt.Sprint("fresh-", i), Until: now.Add(time.Hour)})
+		commitConflicts(t, b, oauth.UseProof{}, proof(fmt.Sprint("fresh-", i)))
 	}
 }
 
