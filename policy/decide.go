@@ -19,7 +19,7 @@ func (r *rules) decide(ctx context.Context, in *Input, timeout time.Duration) (D
 	if err != nil {
 		return Decision{}, err
 	}
-	decision, err := readDecision(document, in.Grant.Scope)
+	decision, err := readDecision(document, &in.Grant)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -36,13 +36,17 @@ func (r *rules) evaluate(ctx context.Context, in *Input, timeout time.Duration) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	input, err := in.value()
+	if err != nil {
+		return nil, err
+	}
 	limit := newLimit(ctx, timeout)
 	defer limit.release()
 
 	var own [8]rego.EvalOption
 	options := append(own[:0], r.options...)
 	options = append(options,
-		rego.EvalParsedInput(in.value()),
+		rego.EvalParsedInput(input),
 		rego.EvalTime(in.Request.Time),
 		rego.EvalExternalCancel(limit))
 	results, err := r.query.Eval(ctx, options...)

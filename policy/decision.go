@@ -20,6 +20,9 @@ type Decision struct {
 	Denials []Denial
 	// Scope is what is granted: each was in Input.Grant.Scope, in that order.
 	Scope []string
+	// Details are the positions, from 0 and ascending, of what is granted of Input.Grant.Details; nil = all of
+	// them, empty = none.
+	Details []int
 	// AccessClaims and IDClaims are additional claims; no name is reserved (see [Reserved]).
 	// Values are string, bool, int64, float64, nil, []any and map[string]any.
 	AccessClaims map[string]any
@@ -55,11 +58,11 @@ const (
 )
 
 // isErrorCode lists the OAuth error codes that a denial may use: RFC 6749 sections 4.1.2.1 and 5.2,
-// RFC 8707 section 2, OpenID Connect Core section 3.1.2.6. Those that would mean "ask again" are not here.
+// RFC 8707 section 2, RFC 9396 section 5, OpenID Connect Core section 3.1.2.6. Those that would mean "ask again" are not here.
 func isErrorCode(code string) bool {
 	switch code {
 	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "invalid_scope",
-		"access_denied", "invalid_target", "login_required", "consent_required", "interaction_required":
+		"access_denied", "invalid_target", "invalid_authorization_details", "login_required", "consent_required", "interaction_required":
 		return true
 	}
 	return false

@@ -15,7 +15,7 @@
 //	input.request.door                  text    "main" or "mtls"
 //	input.request.time                  text    time of the decision, RFC 3339 in UTC, whole seconds
 //	input.request.unix                  number  the same in seconds since 1970
-//	input.request.profile               text    security profile in force, "openid" or "fapi2-security"
+//	input.request.profile               text    security profile in force, e.g. "openid" or "fapi2-security"
 //	input.client.id                     text    client_id
 //	input.client.name                   text    client_name
 //	input.client.auth_method            text    how the client authenticated, e.g. "private_key_jwt"
@@ -32,6 +32,8 @@
 //	input.certificate.psd2.roles        list    of "PSP_AS", "PSP_PI", "PSP_AI", "PSP_IC"
 //	input.certificate.psd2.authority_name  text  name of the competent authority
 //	input.certificate.psd2.authority_id    text  its identifier, e.g. "DE-BAFIN"
+//	input.sender.method                 text    what the token would be bound to: "mtls", "dpop" or "none"
+//	input.sender.thumbprint             text    of that certificate (x5t#S256) or DPoP key (jkt)
 //	input.subject.kind                  text    "client" or "user"
 //	input.subject.id                    text    the token's sub
 //	input.subject.acr                   text    how strongly the user logged in
@@ -41,13 +43,14 @@
 //	input.grant.scope                   list    the most that can be granted
 //	input.grant.requested               boolean whether the client named scopes in this request
 //	input.grant.resources               list    resource servers the token is for, RFC 8707
+//	input.grant.authorization_details   list    objects, RFC 9396: the most that can be granted
 //	input.token.format                  text    "jwt" or "opaque"
 //	input.token.lifetime                number  seconds an access token lives by default
 //
 // # What a policy answers
 //
 // Four packages answer, and an owner's file of the same package replaces the built-in one as a whole:
-// signet.client and signet.grant (deny), signet.scope (deny, granted) and signet.token (deny,
+// signet.client and signet.grant (deny), signet.scope (deny, granted, granted_details) and signet.token (deny,
 // access_claims, id_claims, access_lifetime, id_lifetime, refresh_lifetime). Packages named
 // signet.custom.client, .grant, .scope and .token add to them instead. README.md shows each at work.
 package policy

@@ -70,15 +70,22 @@ func TestDefaultBundle(t *testing.T) {
 		}, Decision{Scope: []string{"openid", "accounts"}}},
 		{"unbound for long", func(in *Input) {
 			in.Request.Profile, in.Certificate, in.Client.AuthMethod, in.Token.Lifetime = "openid", nil, "client_secret_basic", 7200
+			in.Sender = Sender{}
 		}, Decision{Scope: []string{"accounts", "payments"}, AccessLifetime: time.Hour}},
 		{"public client", func(in *Input) { in.Client.AuthMethod, in.Request.Profile = "none", "openid" },
 			Decision{Denials: []Denial{{"grant", "grant.public_client", "unauthorized_client", "a public client cannot use client_credentials"}}}},
-		{"several denials in order", func(in *Input) { in.Certificate, in.Client.AuthMethod = nil, "none" },
+		{"several denials in order", func(in *Input) {
+			in.Certificate, in.Sender, in.Client.AuthMethod = nil, Sender{}, "none"
+		},
 			Decision{Denials: []Denial{
 				{"client", "client.method_too_weak", "invalid_client", "the security profile requires private_key_jwt or mutual TLS"},
 				{"grant", "grant.public_client", "unauthorized_client", "a public client cannot use client_credentials"},
-				{"token", "token.not_bound", "invalid_request", "the security profile requires a TLS client certificate to bind the access token to"},
+				{"token", "token.not_bound", "invalid_request", "the security profile requires a TLS client certificate or a DPoP proof to bind the access token to"},
 			}}},
+		{"a DPoP key will do for FAPI 2.0", func(in *Input) { in.Sender.Method = SenderDPoP }, Decision{Scope: []string{"accounts", "payments"}}},
+		{"a DPoP key will not do for FAPI 1.0", func(in *Input) { in.Sender.Method, in.Request.Profile = SenderDPoP, "fapi1-advanced" },
+			Decision{Denials: []Denial{{"token", "token.not_bound_to_certificate", "invalid_request",
+				"the security profile requires a TLS client certificate to bind the access token to"}}}},
 		{"nothing left of what was asked", func(in *Input) { in.Grant.Scope = []string{"openid"} },
 			Decision{Denials: []Denial{{"scope", "scope.nothing_granted", "invalid_scope", "none of the requested scopes can be granted"}}}},
 	}
@@ -170,9 +177,14 @@ func genInput() *rapid.Generator[Input] {
 		in := Input{
 			Request: Request{s(), s(), time.Unix(n(), 0).UTC(), s()},
 			Client:  Client{s(), s(), s(), l(), l(), l()},
+			Sender:  Sender{rapid.SampledFrom([]string{SenderNone, SenderMTLS, SenderDPoP}).Draw(t, "sender"), s()},
 			Subject: Subject{s(), s(), s(), l(), n()},
-			Grant:   Grant{s(), l(), rapid.Bool().Draw(t, "requested"), l()},
+			Grant:   Grant{s(), l(), rapid.Bool().Draw(t, "requested"), l(), nil},
 			Token:   Token{s(), n()},
+		}
+		for _, text := range l() {
+			detail, _ := json.Marshal(map[string]any{"type": "t", "text": text, "amount": json.Number("1.50"), "list": []any{nil, true}})
+			in.Grant.Details = append(in.Grant.Details, detail)
 		}
 		if rapid.Bool().Draw(t, "certificate") {
 			in.Certificate = &Certificate{s(), s(), s(), rapid.Bool().Draw(t, "trusted"), s(), nil}
@@ -200,17 +212,25 @@ func TestInputJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if in.value().Compare(fromJSON) != 0 {
-			t.Fatalf("document %v\nfrom JSON %v", in.value(), fromJSON)
+		if valueFrom(t, in).Compare(fromJSON) != 0 {
+			t.Fatalf("document %v\nfrom JSON %v", valueFrom(t, in), fromJSON)
 		}
 		var back Input
 		if err := json.Unmarshal(raw, &back); err != nil {
 			t.Fatal(err)
 		}
-		if back.value().Compare(in.value()) != 0 {
-			t.Fatalf("read back %v\nfrom %v", back.value(), in.value())
+		if valueFrom(t, back).Compare(valueFrom(t, in)) != 0 {
+			t.Fatalf("read back %v\nfrom %v", valueFrom(t, back), valueFrom(t, in))
 		}
 	})
+}
+
+func valueFrom(t interface{ Fatal(...any) }, in Input) ast.Value {
+	value, err := in.value()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
 }
 
 // Whatever comes in, the default bundle either refuses or stays within the bound.
@@ -270,7 +290,7 @@ func TestSchemaMatchesDocument(t *testing.T) {
 		}
 	}
 	in := request()
-	document, err := ast.JSON(in.value())
+	document, err := ast.JSON(valueFrom(t, in))
 	if err != nil {
 		t.Fatal(err)
 	}

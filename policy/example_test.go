@@ -25,7 +25,7 @@ func decide(ctx context.Context, input policy.Input) error {
 	for _, denial := range decision.Denials {
 		fmt.Println(denial.Decision, denial.Rule, denial.Error)
 	}
-	fmt.Println(decision.Allowed(), decision.Scope, decision.AccessLifetime)
+	fmt.Println(decision.Allowed(), decision.Scope, decision.Details, decision.AccessLifetime)
 	return nil
 }
 
@@ -34,6 +34,7 @@ func Example() {
 		Request:     policy.Request{Door: "mtls", Profile: "fapi2-security"},
 		Client:      policy.Client{ID: "tpp", AuthMethod: "tls_client_auth"},
 		Certificate: &policy.Certificate{OrganizationID: "PSDDE-BAFIN-123456", PSD2: &policy.PSD2{Roles: []string{"PSP_PI"}}},
+		Sender:      policy.Sender{Method: policy.SenderMTLS},
 		Subject:     policy.Subject{Kind: policy.SubjectClient, ID: "tpp"},
 		Grant:       policy.Grant{Type: "client_credentials", Scope: []string{"payments"}, Requested: true},
 		Token:       policy.Token{Format: "jwt", Lifetime: 300},
@@ -45,10 +46,10 @@ func Example() {
 		}
 	}
 	// Output:
-	// true [payments] 2m0s
+	// true [payments] [] 2m0s
 	// scope psd2.accounts_need_psp_ai invalid_scope
 	// scope psd2.nothing_allowed invalid_scope
-	// false [] 0s
+	// false [] [] 0s
 }
 
 func TestReadmeGo(t *testing.T) {

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -223,7 +224,7 @@ func genValue(depth int) *rapid.Generator[ast.Value] {
 
 // Any document at all reads as an error, as a refusal, or as a grant within all bounds.
 func TestReadDecisionProperty(t *testing.T) {
-	bound := []string{"accounts", "payments"}
+	bound := &Grant{Scope: []string{"accounts", "payments"}, Details: make([]json.RawMessage, 3)}
 	object := func(t *rapid.T, usual map[*ast.Term]ast.Value) *ast.Term {
 		result := ast.NewObject()
 		for key, value := range usual {
@@ -241,6 +242,7 @@ func TestReadDecisionProperty(t *testing.T) {
 		zero := ast.Number("0")
 		deny := object(t, map[*ast.Term]ast.Value{keyClient: ast.NewSet(), keyGrant: ast.NewSet(), keyScope: ast.NewSet(), keyToken: ast.NewSet()})
 		document := object(t, map[*ast.Term]ast.Value{keyDeny: deny.Value, keyGranted: ast.NewArray(ast.StringTerm("accounts")),
+			keyDetails: ast.NewArray(ast.IntNumberTerm(2), ast.IntNumberTerm(0)), keyWithheldDetails: ast.NewSet(ast.IntNumberTerm(2)),
 			keyAccessClaims: ast.NewObject(), keyIDClaims: ast.NewObject(),
 			keyAccessLifetime: zero, keyIDLifetime: zero, keyRefreshLifetime: zero})
 		d, err := readDecision(document, bound)
@@ -256,6 +258,11 @@ func TestReadDecisionProperty(t *testing.T) {
 		for _, scope := range d.Scope {
 			if scope != "accounts" && scope != "payments" {
 				t.Fatalf("scope %q", d.Scope)
+			}
+		}
+		for _, i := range d.Details {
+			if i < 0 || i >= len(bound.Details) {
+				t.Fatalf("details %v", d.Details)
 			}
 		}
 		for _, claims := range []map[string]any{d.AccessClaims, d.IDClaims} {

@@ -8,13 +8,17 @@ import (
 )
 
 // fold writes constants into the module of data.signet.decision: where it asks a package for a rule that
-// is one unconditional constant ("id_lifetime := 0"), it gets the constant. That cannot change a decision,
+// is one unconditional constant ("id_lifetime := 0") or may be absent and is, it gets the constant. That cannot change a decision,
 // and each rule that need not be asked makes one cheaper by about a twentieth.
 func fold(decision *ast.Module, packages map[string][]*ast.Module) error {
 	constants := map[string]ast.Value{}
 	for name, rules := range questions {
 		for _, r := range rules {
-			if value := constant(packages[name], r.name); value != nil {
+			value := constant(packages[name], r.name)
+			if len(rulesNamed(packages[name], r.name)) == 0 {
+				value = r.absent
+			}
+			if value != nil {
 				constants["data."+name+"."+r.name] = value
 			}
 		}

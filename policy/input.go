@@ -17,9 +17,11 @@ type Input struct {
 	// Certificate is the one that the client presented, whatever its authentication method; null when it
 	// presented none. Its key has been proved; whether its issuer is trusted is in Trusted.
 	Certificate *Certificate `json:"certificate"`
-	Subject     Subject      `json:"subject"`
-	Grant       Grant        `json:"grant"`
-	Token       Token        `json:"token"`
+	// Sender is what the token would be bound to. A certificate can be there without being that.
+	Sender  Sender  `json:"sender"`
+	Subject Subject `json:"subject"`
+	Grant   Grant   `json:"grant"`
+	Token   Token   `json:"token"`
 }
 
 // Request says where and when the request came in.
@@ -59,6 +61,12 @@ type PSD2 struct {
 	AuthorityID   string   `json:"authority_id"`   // e.g. "DE-BAFIN"
 }
 
+// Sender is what the sender has proved to hold, so that nobody else can use the token (RFC 7800 "cnf").
+type Sender struct {
+	Method     string `json:"method"`     // "mtls" (RFC 8705), "dpop" (RFC 9449) or "none"; the zero value stands for "none"
+	Thumbprint string `json:"thumbprint"` // x5t#S256 or jkt; "" for "none"
+}
+
 // Subject is whom the token is about.
 type Subject struct {
 	Kind     string   `json:"kind"`      // "client" or "user"
@@ -74,6 +82,9 @@ type Grant struct {
 	Scope     []string `json:"scope"`     // upper bound: policy may grant less, never more
 	Requested bool     `json:"requested"` // whether the client named scopes itself
 	Resources []string `json:"resources"` // resource servers the token is for
+	// Details are authorization_details (RFC 9396), each a JSON object with a type: an upper bound, of which
+	// policy may grant fewer ([Decision.Details]).
+	Details []json.RawMessage `json:"authorization_details"`
 }
 
 // Token is what would be issued if policy says nothing about it.
@@ -81,6 +92,13 @@ type Token struct {
 	Format   string `json:"format"`   // "jwt" or "opaque"
 	Lifetime int64  `json:"lifetime"` // seconds that the resource server's access tokens live by default
 }
+
+// Methods of Sender.
+const (
+	SenderNone = "none"
+	SenderMTLS = "mtls"
+	SenderDPoP = "dpop"
+)
 
 // Kinds of Subject.
 const (
@@ -90,7 +108,11 @@ const (
 
 // MarshalJSON writes exactly the document that Rego sees. [encoding/json.Unmarshal] reads it back.
 func (in Input) MarshalJSON() ([]byte, error) {
-	document, err := ast.JSON(in.value())
+	value, err := in.value()
+	if err != nil {
+		return nil, err
+	}
+	document, err := ast.JSON(value)
 	if err != nil {
 		return nil, fmt.Errorf("policy input: %w", err)
 	}

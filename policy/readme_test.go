@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"os"
 	"reflect"
@@ -41,6 +42,7 @@ func snippets(t *testing.T, language string) []string {
 type answer struct {
 	Rules    []string
 	Scope    []string
+	Details  []int
 	Claims   map[string]any
 	Lifetime time.Duration
 }
@@ -53,7 +55,7 @@ func ask(t *testing.T, e *Engine, change func(*Input)) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := answer{Scope: d.Scope, Claims: d.AccessClaims, Lifetime: d.AccessLifetime}
+	a := answer{Scope: d.Scope, Details: d.Details, Claims: d.AccessClaims, Lifetime: d.AccessLifetime}
 	for _, denial := range d.Denials {
 		a.Rules = append(a.Rules, denial.Rule)
 	}
@@ -66,6 +68,15 @@ func as(client, method string) func(*Input) {
 
 func at(hour int) func(*Input) {
 	return func(in *Input) { in.Request.Time = time.Date(2026, 3, 4, hour, 30, 0, 0, time.UTC) }
+}
+
+func paying(client, amount string) func(*Input) {
+	return func(in *Input) {
+		in.Client.ID, in.Subject.ID = client, client
+		in.Grant.Details = []json.RawMessage{
+			[]byte(`{"type":"payment_initiation","instructedAmount":{"currency":"EUR","amount":"` + amount + `"}}`), []byte(`{"type":"account_information"}`),
+		}
+	}
 }
 
 // Each Rego snippet works as the only rule of an owner's directory and does what the text around it says.
@@ -84,6 +95,11 @@ func TestReadmeRego(t *testing.T) {
 		"withhold contains": {
 			{at(5), answer{Scope: []string{"accounts"}}}, {at(6), answer{Scope: both}},
 			{at(20), answer{Scope: both}}, {at(21), answer{Scope: []string{"accounts"}}},
+		},
+		"withhold_details contains": {
+			{paying("tpp-4711", "1000.01"), answer{Scope: both, Details: []int{1}}},
+			{paying("tpp-4711", "1000"), answer{Scope: both}},
+			{paying("tpp-4712", "1000.01"), answer{Scope: both}},
 		},
 		"access_claims.branch": {
 			{as("tpp-4711", "tls_client_auth"), answer{Scope: both, Claims: map[string]any{"branch": "Frankfurt"}, Lifetime: time.Minute}},
@@ -173,7 +189,7 @@ func fields(path string, schema map[string]any) []string {
 func TestReadmeFacts(t *testing.T) {
 	text := readme(t)
 	for _, name := range []string{"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "invalid_scope",
-		"invalid_target", "access_denied", "login_required", "consent_required", "interaction_required"} {
+		"invalid_target", "invalid_authorization_details", "access_denied", "login_required", "consent_required", "interaction_required"} {
 		if !isErrorCode(name) || !strings.Contains(text, "`"+name+"`") {
 			t.Errorf("error code %s", name)
 		}

@@ -15,6 +15,7 @@ import (
 var (
 	keyDeny            = ast.StringTerm("deny")
 	keyGranted         = ast.StringTerm("granted")
+	keyWithheldDetails = ast.StringTerm("withheld_details")
 	keyAccessClaims    = ast.StringTerm("access_claims")
 	keyIDClaims        = ast.StringTerm("id_claims")
 	keyAccessLifetime  = ast.StringTerm("access_lifetime")
@@ -28,7 +29,7 @@ var (
 
 // readDecision turns the evaluated document into a Decision, or says what is wrong with it. A refusal
 // is read no further than its denials.
-func readDecision(document *ast.Term, bound []string) (Decision, error) {
+func readDecision(document *ast.Term, bound *Grant) (Decision, error) {
 	object, ok := document.Value.(ast.Object)
 	if !ok {
 		return Decision{}, errors.New("the decision is not an object")
@@ -38,7 +39,10 @@ func readDecision(document *ast.Term, bound []string) (Decision, error) {
 	if d.Denials, err = readDenials(object); err != nil || len(d.Denials) > 0 {
 		return d, err
 	}
-	if d.Scope, err = readScope(object.Get(keyGranted), bound); err != nil {
+	if d.Scope, err = readScope(object.Get(keyGranted), bound.Scope); err != nil {
+		return Decision{}, err
+	}
+	if d.Details, err = readDetails(object, len(bound.Details)); err != nil {
 		return Decision{}, err
 	}
 	if d.AccessClaims, err = readClaims(object, keyAccessClaims); err != nil {
@@ -114,16 +118,8 @@ func readDenial(decision string, term *ast.Term) (Denial, error) {
 
 // readScope accepts an array or a set of scopes within the bound and gives them the bound's order.
 func readScope(term *ast.Term, bound []string) ([]string, error) {
-	var granted []*ast.Term
-	switch value := valueOf(term).(type) {
-	case *ast.Array:
-		granted = make([]*ast.Term, value.Len())
-		for i := range granted {
-			granted[i] = value.Elem(i)
-		}
-	case ast.Set:
-		granted = value.Slice()
-	default:
+	granted, ok := elements(term)
+	if !ok {
 		return nil, errors.New("granted is neither an array nor a set")
 	}
 	if len(granted) > len(bound) {
@@ -148,6 +144,81 @@ func readScope(term *ast.Term, bound []string) ([]string, error) {
 		}
 	}
 	return scopes, nil
+}
+
+// allDetails is how a policy says that every element is granted.
+const allDetails = ast.String("all")
+
+// readDetails takes what is withheld from what is granted, and returns the positions that are left, of n; nil = all.
+func readDetails(document ast.Object, n int) ([]int, error) {
+	withheld, err := readPositions(document.Get(keyWithheldDetails), n)
+	if err != nil {
+		return nil, fmt.Errorf("withheld details: %w", err)
+	}
+	take := make([]bool, n)
+	granted := valueOf(document.Get(keyDetails))
+	if all, ok := granted.(ast.String); ok && all == allDetails {
+		if len(withheld) == 0 {
+			return nil, nil
+		}
+		for i := range take {
+			take[i] = true
+		}
+	} else {
+		positions, err := readPositions(document.Get(keyDetails), n)
+		if err != nil {
+			return nil, fmt.Errorf(`granted_details: it must be "all" or hold positions: %w`, err)
+		}
+		for _, i := range positions {
+			take[i] = true
+		}
+	}
+	for _, i := range withheld {
+		take[i] = false
+	}
+	left := make([]int, 0, n)
+	for i, taken := range take {
+		if taken {
+			left = append(left, i)
+		}
+	}
+	return left, nil
+}
+
+// readPositions accepts an array or a set of positions in input.grant.authorization_details.
+func readPositions(term *ast.Term, n int) ([]int, error) {
+	terms, ok := elements(term)
+	if !ok {
+		return nil, errors.New("neither an array nor a set")
+	}
+	positions := make([]int, 0, min(len(terms), n))
+	for _, term := range terms {
+		number, ok := term.Value.(ast.Number)
+		if !ok {
+			return nil, errors.New("a position that is not a number")
+		}
+		i, ok := number.Int()
+		if !ok || i < 0 || i >= n {
+			return nil, errors.New("a position at which there is nothing")
+		}
+		positions = append(positions, i)
+	}
+	return positions, nil
+}
+
+// elements returns those of an array or a set.
+func elements(term *ast.Term) ([]*ast.Term, bool) {
+	switch value := valueOf(term).(type) {
+	case *ast.Array:
+		terms := make([]*ast.Term, value.Len())
+		for i := range terms {
+			terms[i] = value.Elem(i)
+		}
+		return terms, true
+	case ast.Set:
+		return value.Slice(), true
+	}
+	return nil, false
 }
 
 // readLifetime accepts whole seconds from 0 to the limit.

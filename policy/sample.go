@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -33,6 +34,10 @@ func (r *rules) try(ctx context.Context, options Options) error {
 // samples covers each grant, subject and kind of certificate; together they touch every field of Input.
 func samples(now time.Time) []sample {
 	const accounts, payments = "accounts", "payments"
+	details := []json.RawMessage{
+		[]byte(`{"type":"payment_initiation","instructedAmount":{"amount":"123.50","currency":"EUR"},"creditorName":"Sample GmbH"}`),
+		[]byte(`{"type":"account_information","actions":["list_accounts","read_balances"]}`),
+	}
 	const server = "https://localhost:9446"
 	machine := Input{
 		Request: Request{ID: "sample", Door: "mtls", Time: now, Profile: "fapi2-security"},
@@ -41,6 +46,7 @@ func samples(now time.Time) []sample {
 		Certificate: &Certificate{Subject: "CN=sample-tpp,O=Sample TPP,C=DE", Issuer: "CN=Sample CA",
 			Thumbprint: "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0", Trusted: true, OrganizationID: "PSDDE-BAFIN-123456",
 			PSD2: &PSD2{Roles: []string{"PSP_AI", "PSP_PI"}, AuthorityName: "BaFin", AuthorityID: "DE-BAFIN"}},
+		Sender:  Sender{Method: SenderMTLS, Thumbprint: "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"},
 		Subject: Subject{Kind: SubjectClient, ID: "sample-tpp"},
 		Grant:   Grant{Type: "client_credentials", Scope: []string{accounts, payments}, Requested: true, Resources: []string{server}},
 		Token:   Token{Format: "jwt", Lifetime: 300},
@@ -51,7 +57,7 @@ func samples(now time.Time) []sample {
 	secret := machine
 	secret.Request.Door, secret.Request.Profile = "main", "openid"
 	secret.Client.AuthMethod = "client_secret_basic"
-	secret.Certificate = nil
+	secret.Certificate, secret.Sender = nil, Sender{Method: SenderNone}
 	secret.Grant.Requested = false
 
 	nothing := secret
@@ -61,12 +67,16 @@ func samples(now time.Time) []sample {
 	user.Client = Client{ID: "sample-app", Name: "Sample app", AuthMethod: "none",
 		GrantTypes: []string{"authorization_code", "refresh_token"}, Scope: []string{"openid", "profile", "offline_access"}}
 	user.Subject = Subject{Kind: SubjectUser, ID: "sample-user", ACR: "urn:mace:incommon:iap:silver", AMR: []string{"pwd"}, AuthTime: now.Add(-time.Minute).Unix()}
-	user.Grant = Grant{Type: "authorization_code", Scope: []string{"openid", "profile", "offline_access"}, Requested: true}
+	user.Grant = Grant{Type: "authorization_code", Scope: []string{"openid", "profile", "offline_access"}, Requested: true, Details: details}
 	user.Token = Token{Format: "opaque", Lifetime: 600}
 
 	refresh := user
 	refresh.Grant.Type, refresh.Grant.Requested = "refresh_token", false
 	refresh.Certificate = machine.Certificate
+	refresh.Sender = Sender{Method: SenderDPoP, Thumbprint: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}
+
+	backchannel := refresh
+	backchannel.Grant.Type = "urn:openid:params:grant-type:ciba"
 
 	return []sample{
 		{"client_credentials with a PSD2 certificate", machine},
@@ -74,6 +84,7 @@ func samples(now time.Time) []sample {
 		{"client_credentials with a secret", secret},
 		{"client_credentials without scope", nothing},
 		{"authorization_code", user},
-		{"refresh_token with a certificate", refresh},
+		{"refresh_token with a DPoP key", refresh},
+		{"backchannel authentication", backchannel},
 	}
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,6 +24,8 @@ func inputSchema() map[string]any {
 
 func schemaOf(t reflect.Type) map[string]any {
 	switch {
+	case t == reflect.TypeFor[json.RawMessage](): // an authorization detail: its type says what it has
+		return map[string]any{"type": "object"}
 	case t == reflect.TypeFor[time.Time](), t.Kind() == reflect.String:
 		return map[string]any{"type": "string"}
 	case t.Kind() == reflect.Int64:
@@ -64,6 +67,9 @@ func fieldExists(schema map[string]any, path ast.Ref) bool {
 			schema = choice[1].(map[string]any)
 		}
 		properties, isObject := schema["properties"].(map[string]any)
+		if !isObject && schema["type"] == "object" {
+			return true // any field, and whatever is in it
+		}
 		name, isName := step.Value.(ast.String)
 		switch {
 		case isObject && isName:

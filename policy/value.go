@@ -1,6 +1,9 @@
 package policy
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -12,6 +15,7 @@ var (
 	keyRequest     = ast.StringTerm("request")
 	keyClient      = ast.StringTerm("client")
 	keyCertificate = ast.StringTerm("certificate")
+	keySender      = ast.StringTerm("sender")
 	keySubject     = ast.StringTerm("subject")
 	keyGrant       = ast.StringTerm("grant")
 	keyToken       = ast.StringTerm("token")
@@ -36,6 +40,8 @@ var (
 	keyAuthorityName  = ast.StringTerm("authority_name")
 	keyAuthorityID    = ast.StringTerm("authority_id")
 
+	keyMethod    = ast.StringTerm("method")
+	keyDetails   = ast.StringTerm("authorization_details")
 	keyKind      = ast.StringTerm("kind")
 	keyACR       = ast.StringTerm("acr")
 	keyAMR       = ast.StringTerm("amr")
@@ -47,21 +53,27 @@ var (
 )
 
 // value builds the input document without a detour through JSON, which would cost more than the decision.
-func (in *Input) value() ast.Value {
+// It fails when an element of Details is not JSON.
+func (in *Input) value() (ast.Value, error) {
 	terms := slab{make([]ast.Term, 0, in.size())}
+	grant, err := in.Grant.term(&terms)
+	if err != nil {
+		return nil, err
+	}
 	return ast.NewObject(
 		ast.Item(keyRequest, in.Request.term(&terms)),
 		ast.Item(keyClient, in.Client.term(&terms)),
 		ast.Item(keyCertificate, in.Certificate.term(&terms)),
+		ast.Item(keySender, in.Sender.term(&terms)),
 		ast.Item(keySubject, in.Subject.term(&terms)),
-		ast.Item(keyGrant, in.Grant.term(&terms)),
+		ast.Item(keyGrant, grant),
 		ast.Item(keyToken, in.Token.term(&terms)),
-	)
+	), nil
 }
 
 // size is how many terms value needs at most.
 func (in *Input) size() int {
-	n := 36 + len(in.Client.GrantTypes) + len(in.Client.Scope) + len(in.Client.Resources) +
+	n := 40 + len(in.Client.GrantTypes) + len(in.Client.Scope) + len(in.Client.Resources) +
 		len(in.Subject.AMR) + len(in.Grant.Scope) + len(in.Grant.Resources)
 	if in.Certificate != nil && in.Certificate.PSD2 != nil {
 		n += len(in.Certificate.PSD2.Roles)
@@ -112,8 +124,8 @@ func (s *slab) list(texts []string) *ast.Term {
 var words = func() map[string]*ast.Term {
 	terms := map[string]*ast.Term{}
 	for _, word := range []string{
-		"main", "mtls", "openid", "fapi2-security", SubjectClient, SubjectUser, "jwt", "opaque",
-		"client_credentials", "authorization_code", "refresh_token",
+		"main", "mtls", "dpop", "openid", "fapi1-advanced", "fapi2-security", "fapi2-message-signing", "fapi-ciba", SubjectClient, SubjectUser, "jwt", "opaque",
+		"client_credentials", "authorization_code", "refresh_token", "urn:openid:params:grant-type:ciba",
 		"none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt",
 		"tls_client_auth", "self_signed_tls_client_auth",
 		"profile", "email", "address", "phone", "offline_access", "accounts", "payments",
@@ -170,6 +182,17 @@ func (p *PSD2) term(s *slab) *ast.Term {
 	)
 }
 
+func (x *Sender) term(s *slab) *ast.Term {
+	method := x.Method
+	if method == "" {
+		method = SenderNone
+	}
+	return s.object(
+		ast.Item(keyMethod, s.text(method)),
+		ast.Item(keyThumbprint, s.text(x.Thumbprint)),
+	)
+}
+
 func (u *Subject) term(s *slab) *ast.Term {
 	return s.object(
 		ast.Item(keyKind, s.text(u.Kind)),
@@ -180,13 +203,34 @@ func (u *Subject) term(s *slab) *ast.Term {
 	)
 }
 
-func (g *Grant) term(s *slab) *ast.Term {
+func (g *Grant) term(s *slab) (*ast.Term, error) {
+	details, err := s.documents(g.Details)
+	if err != nil {
+		return nil, err
+	}
 	return s.object(
 		ast.Item(keyType, s.text(g.Type)),
 		ast.Item(keyScope, s.list(g.Scope)),
 		ast.Item(keyRequested, ast.InternedTerm(g.Requested)),
 		ast.Item(keyResources, s.list(g.Resources)),
-	)
+		ast.Item(keyDetails, details),
+	), nil
+}
+
+// documents takes in JSON texts as they are; numbers keep their digits.
+func (s *slab) documents(texts []json.RawMessage) (*ast.Term, error) {
+	if len(texts) == 0 {
+		return ast.InternedEmptyArray, nil
+	}
+	terms := make([]*ast.Term, len(texts))
+	for i, text := range texts {
+		value, err := ast.ValueFromReader(bytes.NewReader(text))
+		if err != nil {
+			return nil, fmt.Errorf("policy input: authorization_details: %w", err)
+		}
+		terms[i] = ast.NewTerm(value)
+	}
+	return s.term(ast.NewArray(terms...)), nil
 }
 
 func (t *Token) term(s *slab) *ast.Term {

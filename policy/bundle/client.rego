@@ -5,13 +5,13 @@
 #   line: they hold even if a registration or the configuration is wrong.
 package signet.client
 
-# FAPI 2.0 Security Profile section 5.3.2.1 item 6: private_key_jwt or mutual TLS, nothing else.
+# FAPI 2.0 Security Profile section 5.3.2.1 item 6, FAPI 1.0 Advanced section 5.2.2 item 14: private_key_jwt or mutual TLS, nothing else.
 deny contains {
 	"rule": "client.method_too_weak",
 	"error": "invalid_client",
 	"text": "the security profile requires private_key_jwt or mutual TLS",
 } if {
-	input.request.profile == "fapi2-security"
+	input.request.profile in {"fapi1-advanced", "fapi2-security", "fapi2-message-signing", "fapi-ciba"}
 	input.client.auth_method in {"none", "client_secret_basic", "client_secret_post", "client_secret_jwt"}
 }
 

@@ -14,7 +14,9 @@ rules(profile, method, presented) := {denial.rule |
 
 test_fapi_refuses_weak_methods if {
 	every method in ["none", "client_secret_basic", "client_secret_post", "client_secret_jwt"] {
-		rules("fapi2-security", method, certificate) == {"client.method_too_weak"}
+		every profile in ["fapi1-advanced", "fapi2-security", "fapi2-message-signing", "fapi-ciba"] {
+			rules(profile, method, certificate) == {"client.method_too_weak"}
+		}
 		rules("openid", method, null) == set()
 	}
 }

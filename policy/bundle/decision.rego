@@ -13,6 +13,8 @@ decision := {
 		"token": data.signet.token.deny,
 	},
 	"granted": data.signet.scope.granted,
+	"authorization_details": data.signet.scope.granted_details,
+	"withheld_details": set(),
 	"access_claims": data.signet.token.access_claims,
 	"id_claims": data.signet.token.id_claims,
 	"access_lifetime": data.signet.token.access_lifetime,

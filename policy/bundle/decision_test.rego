@@ -9,8 +9,9 @@ request := {
 		"grant_types": ["client_credentials"], "scope": ["accounts", "payments"], "resources": [],
 	},
 	"certificate": null,
+	"sender": {"method": "none", "thumbprint": ""},
 	"subject": {"kind": "client", "id": "tpp", "acr": "", "amr": [], "auth_time": 0},
-	"grant": {"type": "client_credentials", "scope": ["accounts", "payments"], "requested": true, "resources": []},
+	"grant": {"type": "client_credentials", "scope": ["accounts", "payments"], "requested": true, "resources": [], "authorization_details": [{"type": "a"}, {"type": "b"}]},
 	"token": {"format": "jwt", "lifetime": 300},
 }
 
@@ -54,6 +55,18 @@ test_additions_do_not_lift_denials if {
 test_additions_withhold if {
 	extended := signet.extended with input as request with data.signet.custom.scope.withhold as {"payments", "other"}
 	extended.granted == ["accounts"]
+}
+
+test_all_details_without_rules if {
+	decision := signet.decision with input as request
+	decision.authorization_details == "all"
+	decision.withheld_details == set()
+}
+
+test_additions_withhold_details if {
+	extended := signet.extended with input as request with data.signet.custom.scope.withhold_details as {1}
+	extended.authorization_details == "all"
+	extended.withheld_details == {1}
 }
 
 test_additions_to_claims if {

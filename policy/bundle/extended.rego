@@ -13,6 +13,8 @@ extended := {
 		"token": token_denials,
 	},
 	"granted": granted,
+	"authorization_details": decision.authorization_details,
+	"withheld_details": withheld_details,
 	"access_claims": access_claims,
 	"id_claims": id_claims,
 	"access_lifetime": access_lifetime,
@@ -45,6 +47,11 @@ granted := [scope |
 ] if {
 	count(data.signet.custom.scope.withhold) > 0
 } else := decision.granted
+
+# What signet.custom.scope withholds of the authorization details; Signet takes it from what signet.scope grants.
+withheld_details := positions if {
+	positions := data.signet.custom.scope.withhold_details
+} else := set()
 
 # The claims of both packages. One name with two values is an error, so there is no decision.
 

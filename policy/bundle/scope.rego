@@ -16,6 +16,9 @@ granted := about_client if {
 		{"openid", "profile", "email", "address", "phone", "offline_access"}
 }
 
+# Which authorization details (RFC 9396): "all", or their positions in input.grant.authorization_details from 0.
+granted_details := "all"
+
 # The client asked for scopes by name and would get none of them.
 deny contains {
 	"rule": "scope.nothing_granted",

@@ -25,3 +25,7 @@ test_no_scope_asked if {
 }
 
 test_unknown_subject_is_undefined if not scope.granted with input as asked("robot", ["accounts"], true)
+
+test_all_details if {
+	scope.granted_details == "all" with input as {"grant": {"authorization_details": [{"type": "payment_initiation"}]}}
+}
