@@ -7,7 +7,8 @@ type Event string
 const (
 	TokenIssued   Event = "token.issued"
 	TokenRefused  Event = "token.refused"
-	TokenRevoked  Event = "token.revoked" // RFC 7009
+	TokenRevoked  Event = "token.revoked"  // RFC 7009
+	RequestPushed Event = "request.pushed" // RFC 9126
 	CodeIssued    Event = "code.issued"
 	CodeRefused   Event = "code.refused"   // an authorization request that ended in an error
 	CodeReused    Event = "code.reused"    // RFC 6749 section 4.1.2: its grant is revoked with it
@@ -18,6 +19,9 @@ const (
 	LoginFailed    Event = "login.failed"
 	ConsentGiven   Event = "consent.given"
 	ConsentDenied  Event = "consent.denied"
+
+	// A client asked for a user over the backchannel (CIBA Core section 7). The user's answer is consent.given or consent.denied.
+	BackchannelRequested Event = "backchannel.requested"
 
 	ClientAdded    Event = "client.added"
 	ClientChanged  Event = "client.changed"
@@ -39,8 +43,8 @@ const (
 // Events lists every event, for filters and for checking what an operator typed.
 func Events() []Event {
 	return []Event{
-		TokenIssued, TokenRefused, TokenRevoked, CodeIssued, CodeRefused, CodeReused, RefreshReused, GrantRevoked,
-		LoginSucceeded, LoginFailed, ConsentGiven, ConsentDenied,
+		TokenIssued, TokenRefused, TokenRevoked, RequestPushed, CodeIssued, CodeRefused, CodeReused, RefreshReused, GrantRevoked,
+		LoginSucceeded, LoginFailed, ConsentGiven, ConsentDenied, BackchannelRequested,
 		ClientAdded, ClientChanged, ClientDisabled, ClientEnabled,
 		UserAdded, UserChanged, UserDisabled, UserEnabled,
 		KeyCreated, KeyDestroyed, DataKeyRotated, PolicyLoaded, PolicyRefused,

@@ -90,13 +90,15 @@ type Grant struct {
 
 // RefreshToken is a refresh token at rest (RFC 6749 section 1.5).
 type RefreshToken struct {
-	Digest       Digest       `json:"-"`
-	ClientID     string       `json:"client_id"`
-	GrantID      string       `json:"grant_id"`
-	User         EndUser      `json:"user"`
-	Scope        Scope        `json:"scope"`
-	Resources    []string     `json:"resources,omitempty"`
-	Details      Details      `json:"authorization_details,omitempty"`
+	Digest    Digest   `json:"-"`
+	ClientID  string   `json:"client_id"`
+	GrantID   string   `json:"grant_id"`
+	User      EndUser  `json:"user"`
+	Scope     Scope    `json:"scope"`
+	Resources []string `json:"resources,omitempty"`
+	Details   Details  `json:"authorization_details,omitempty"`
+	// Managed says that its grant is (see [Grant]), so that it may have been replaced since.
+	Managed      bool         `json:"managed,omitempty"`
 	Confirmation Confirmation `json:"cnf"` // set for public clients (RFC 8705 section 4, RFC 9449 section 5)
 	IssuedAt     time.Time    `json:"issued_at"`
 	ExpiresAt    time.Time    `json:"expires_at"` // unchanged by rotation

@@ -18,20 +18,19 @@ func (d Detail) MarshalJSON() ([]byte, error) { return d.JSON, nil }
 
 // UnmarshalJSON implements json.Unmarshaler. An object without a type is an error.
 func (d *Detail) UnmarshalJSON(text []byte) error {
-	var head struct {
-		Type string `json:"type"`
-	}
-	if err := json.Unmarshal(text, &head); err != nil {
+	var members map[string]json.RawMessage // a struct would take "Type" for "type"
+	if err := json.Unmarshal(text, &members); err != nil {
 		return err
 	}
-	if head.Type == "" {
+	var name string
+	if err := json.Unmarshal(members["type"], &name); err != nil || name == "" {
 		return errors.New("authorization_details: an element has no type")
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, text); err != nil {
 		return err
 	}
-	d.Type, d.JSON = head.Type, compact.Bytes()
+	d.Type, d.JSON = name, compact.Bytes()
 	return nil
 }
 

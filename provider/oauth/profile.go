@@ -47,6 +47,9 @@ type Profile struct {
 	MaxRequestObject time.Duration
 	// SignedBackchannel: backchannel authentication requests are signed; PushMode: they may be answered by push.
 	SignedBackchannel, PushMode bool
+	// BackchannelContext: backchannel authentication requests say what they are about, by a binding_message or
+	// authorization_details.
+	BackchannelContext bool
 	// MaxCodeLifetime bounds an authorization code's life, MaxPushedLifetime a request_uri's.
 	MaxCodeLifetime, MaxPushedLifetime time.Duration
 }
@@ -93,16 +96,17 @@ var Profiles = map[ProfileName]Profile{
 		AuthMethods:   []AuthMethod{AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS}, // FAPI-CIBA section 5.2.2
 		ResponseTypes: []string{"code", "code id_token"},
 
-		SenderConstrained: true,             // FAPI-CIBA section 5.2.2
-		CertificateBound:  true,             // FAPI 1.0 Advanced section 5.2.2 item 6
-		SignedResponse:    true,             // FAPI 1.0 Advanced section 5.2.2 items 2 and 4
-		SignedRequest:     true,             // FAPI 1.0 Advanced section 5.2.2 item 1
-		PushedPKCE:        true,             // FAPI 1.0 Advanced section 5.2.2 item 18
-		SignedBackchannel: true,             // FAPI-CIBA section 5.2.2
-		PushMode:          false,            // FAPI-CIBA section 5.2.2
-		MaxRequestObject:  time.Hour,        // FAPI-CIBA section 5.2.2
-		MaxCodeLifetime:   60 * time.Second, // as fapi1-advanced
-		MaxPushedLifetime: 10 * time.Minute, // RFC 9126 section 2.2
+		SenderConstrained:  true,             // FAPI-CIBA section 5.2.2
+		CertificateBound:   true,             // FAPI 1.0 Advanced section 5.2.2 item 6
+		SignedResponse:     true,             // FAPI 1.0 Advanced section 5.2.2 items 2 and 4
+		SignedRequest:      true,             // FAPI 1.0 Advanced section 5.2.2 item 1
+		PushedPKCE:         true,             // FAPI 1.0 Advanced section 5.2.2 item 18
+		SignedBackchannel:  true,             // FAPI-CIBA section 5.2.2
+		BackchannelContext: true,             // FAPI-CIBA section 5.2.2 item 2
+		PushMode:           false,            // FAPI-CIBA section 5.2.2
+		MaxRequestObject:   time.Hour,        // FAPI-CIBA section 5.2.2
+		MaxCodeLifetime:    60 * time.Second, // as fapi1-advanced
+		MaxPushedLifetime:  10 * time.Minute, // RFC 9126 section 2.2
 	},
 }
 
@@ -137,6 +141,7 @@ func (p Profile) Tighten(q Profile) Profile {
 	t.RequirePKCE, t.PushedPKCE = p.RequirePKCE || q.RequirePKCE, p.PushedPKCE || q.PushedPKCE
 	t.SignedRequest = p.SignedRequest || q.SignedRequest
 	t.SignedBackchannel, t.PushMode = p.SignedBackchannel || q.SignedBackchannel, p.PushMode && q.PushMode
+	t.BackchannelContext = p.BackchannelContext || q.BackchannelContext
 	t.MaxRequestObject = min(p.MaxRequestObject, q.MaxRequestObject)
 	t.MaxCodeLifetime = min(p.MaxCodeLifetime, q.MaxCodeLifetime)
 	t.MaxPushedLifetime = min(p.MaxPushedLifetime, q.MaxPushedLifetime)

@@ -1,0 +1,104 @@
+package jose
+
+import (
+	"crypto"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lestrrat-go/jwx/v2/jwk"
+)
+
+// Embedded is a token whose signature has been checked with the key in its own header: it proves that its maker
+// holds that key, and nothing about who that is.
+type Embedded struct {
+	Verified
+	Key        crypto.PublicKey
+	Thumbprint string // of Key: SHA-256, base64url (RFC 7638)
+}
+
+// VerifyEmbedded checks a compact JWS with the public key of its jwk header (RFC 7515 section 4.1.3). The header's
+// alg must be in algs and fit the key. A private or symmetric key is [ErrMalformed]. Errors wrap that,
+// [ErrAlgorithm] or [ErrSignature].
+func VerifyEmbedded(compact string, algs []string) (Embedded, error) {
+	p, err := split(compact)
+	if err != nil {
+		return Embedded{}, err
+	}
+	if _, known := hashOf(p.Alg); !known || strings.HasPrefix(p.Alg, "HS") || !slices.Contains(algs, p.Alg) {
+		return Embedded{}, ErrAlgorithm
+	}
+	key, err := embeddedKey(compact, p.Alg)
+	if err != nil {
+		return Embedded{}, fmt.Errorf("jwk: %w", err)
+	}
+	thumbprint, err := Thumbprint(key)
+	if err != nil {
+		return Embedded{}, err
+	}
+	verified, err := p.verify(key)
+	if err != nil {
+		return Embedded{}, err
+	}
+	return Embedded{Verified: verified, Key: key, Thumbprint: thumbprint}, nil
+}
+
+// embeddedKey reads the header's jwk as strictly as a key of a set. Its certificates are not looked at.
+func embeddedKey(compact, alg string) (crypto.PublicKey, error) {
+	header, _, _ := strings.Cut(compact, ".")
+	raw, err := decode(header)
+	if err != nil {
+		return nil, err
+	}
+	list, err := members(raw)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(list, func(m member) bool { return m.name == "jwk" })
+	if at < 0 {
+		return nil, fmt.Errorf("%w: missing", ErrMalformed)
+	}
+	head, err := readHead(list[at].value)
+	if err != nil {
+		return nil, err
+	}
+	if !head.supported() {
+		return nil, fmt.Errorf("%w: not a supported kind of key", ErrMalformed)
+	}
+	public, err := parsePublic(list[at].value)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(head.algs(public), alg) {
+		return nil, fmt.Errorf("%w: not for this key", ErrAlgorithm)
+	}
+	return public, nil
+}
+
+// SignEmbedded returns a compact JWS with alg, typ and the public key itself in its header: what VerifyEmbedded
+// reads.
+func (k *PrivateKey) SignEmbedded(typ string, payload []byte) (string, error) {
+	public, err := jwk.FromRaw(k.Public())
+	if err != nil {
+		return "", fmt.Errorf("%w: key of type %T", ErrMalformed, k.Public())
+	}
+	key, err := json.Marshal(public)
+	if err != nil {
+		return "", fmt.Errorf("%w: key of type %T", ErrMalformed, k.Public())
+	}
+	header, err := NewHeader(k.alg, "")
+	if err != nil {
+		return "", err
+	}
+	header.start += `,"jwk":` + string(key)
+	input, err := header.Input(typ, payload)
+	if err != nil {
+		return "", err
+	}
+	signature, err := k.SignInput(input)
+	if err != nil {
+		return "", fmt.Errorf("signing with %s: %w", k.alg, err)
+	}
+	return Compact(input, signature), nil
+}
