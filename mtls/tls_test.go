@@ -200,12 +200,56 @@ func TestServerConfig(t *testing.T) {
 		}
 		ecdsaErr := dial(asks(true), tls.VersionTLS12, suite.ID)
 		rsaErr := dial(mtls.ServerConfig(rsaServer, true), tls.VersionTLS12, suite.ID)
-		if got, want := ecdsaErr == nil || rsaErr == nil, slices.Contains(allowed, suite.ID); got != want {
+		got, want := ecdsaErr == nil || rsaErr == nil, slices.Contains(allowed, suite.ID)
+		if got != want {
 			t.Errorf("%s: %v; %v, %v", suite.Name, got, ecdsaErr, rsaErr)
 		}
+		// The alert tells "none of these" from a server that is broken (RFC 5246 section 7.2.2).
+		if !want && (!strings.Contains(ecdsaErr.Error(), "handshake failure") || !strings.Contains(rsaErr.Error(), "handshake failure")) {
+			t.Errorf("%s is refused with %v, %v", suite.Name, ecdsaErr, rsaErr)
+		}
+	}
+	if err := dial(mtls.ServerConfig(rsaServer, true), tls.VersionTLS12, allowed[:2]...); err == nil {
+		t.Error("an RSA certificate is served under an ECDSA suite")
 	}
 	if asks(false).ClientAuth != tls.NoClientCert || asks(true).ClientAuth != tls.RequestClientCert {
 		t.Error("the doors ask for the wrong thing")
+	}
+}
+
+// TestServerConfigPrefersTLS13: a client that speaks both gets 1.3, whatever order its suites are in, and one that
+// speaks 1.2 only gets what it can within the list (RFC 9325 section 3.1.1).
+func TestServerConfigPrefersTLS13(t *testing.T) {
+	ca := newCA(t, "CA")
+	leaf := issue(t, ca, certs.Request{DNSNames: []string{"localhost"}, Key: certs.RSA2048, EKU: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}).TLSCertificate()
+	server := mtls.ServerConfig(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &leaf, nil }, true)
+	for _, test := range []struct {
+		least, most, want uint16
+		suites            []uint16
+		suite             uint16 // 0 = any
+	}{
+		{tls.VersionTLS10, tls.VersionTLS13, tls.VersionTLS13, nil, 0},
+		{tls.VersionTLS12, tls.VersionTLS13, tls.VersionTLS13, []uint16{tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384}, 0},
+		{tls.VersionTLS13, tls.VersionTLS13, tls.VersionTLS13, nil, 0},
+		{
+			tls.VersionTLS12, tls.VersionTLS12, tls.VersionTLS12,
+			[]uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384},
+			tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		},
+	} {
+		near, far := net.Pipe()
+		go func() { _ = tls.Server(far, server).HandshakeContext(t.Context()) }()
+		conn := tls.Client(near, &tls.Config{RootCAs: ca.Pool(), Time: clock, ServerName: "localhost",
+			MinVersion: test.least, MaxVersion: test.most, CipherSuites: test.suites})
+		if err := conn.HandshakeContext(t.Context()); err != nil {
+			t.Error(err)
+		}
+		state := conn.ConnectionState()
+		if state.Version != test.want || test.suite != 0 && state.CipherSuite != test.suite {
+			t.Errorf("%s to %s gives %s with %s", tls.VersionName(test.least), tls.VersionName(test.most),
+				tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
+		}
+		_, _ = near.Close(), far.Close()
 	}
 }
 

@@ -25,6 +25,8 @@ var layers = map[string]int{
 	"provider/userinfo":      2,
 	"provider/introspection": 2,
 	"provider/revocation":    2,
+	"provider/ciba":          2,
+	"provider/grantmgmt":     2,
 	"provider/discovery":     2,
 	"provider/issue":         3,
 	"provider/clientauth":    3,
@@ -44,15 +46,19 @@ var layers = map[string]int{
 	"provider/telemetry":     3,
 	"provider/jose":          4,
 	"provider/pkce":          4,
+	"provider/dpop":          4,
+	"provider/rar":           4,
 	"provider/oauth":         5,
 	"mtls":                   4,
 	"policy":                 4,
 	"certs":                  3,
+	"conformance":            3,
 }
 
 // beside are the imports within one layer that are part of the design.
 var beside = map[string][]string{
-	"provider/issue":        {"provider/keys", "provider/resource"},
+	"provider/issue":        {"provider/binding", "provider/keys", "provider/resource"},
+	"provider/dpop":         {"provider/jose"},
 	"provider/resource":     {"provider/binding", "provider/web"},
 	"provider/keys/file":    {"provider/keys", "provider/keys/sealed"},
 	"provider/keys/sealed":  {"provider/keys"},
@@ -61,7 +67,7 @@ var beside = map[string][]string{
 }
 
 // nothingOfOurs are libraries in themselves.
-var nothingOfOurs = []string{"mtls", "policy", "provider/oauth"}
+var nothingOfOurs = []string{"mtls", "policy", "provider/oauth", "conformance"}
 
 // concrete are the backends that only cmd may choose.
 var concrete = []string{"provider/store", "provider/keys/file", "provider/keys/transit", "provider/keys/vaultkv"}
@@ -79,11 +85,14 @@ var homes = map[string][]string{
 	"github.com/prometheus":            {"provider/telemetry"},
 	"go.opentelemetry.io":              {"provider/telemetry"},
 	"github.com/pressly/goose":         {"provider/store"},
-	"github.com/goccy/go-yaml":         {"provider"},
+	"github.com/goccy/go-yaml":         {"provider", "conformance"},
 	"github.com/spf13/cobra":           {"cmd/signet", "cmd/resource-server"},
 	"github.com/alexedwards/argon2id":  {"provider/interaction", "provider/clientauth"},
 	"database/sql":                     {"provider/store"},
 	"github.com/jedib0t/go-pretty":     {"cmd/signet"},
+	"github.com/santhosh-tekuri":       {"provider/rar"},
+	"github.com/yaronf/httpsign":       {"cmd/resource-server"},
+	"github.com/chromedp":              {"conformance"},
 }
 
 type source struct {

@@ -20,13 +20,13 @@ func TestValidateClient(t *testing.T) {
 		authAlg   = "token_endpoint_auth_signing_alg: want one of"
 		idAlg     = "id_token_signed_response_alg: want one of"
 		clientID  = "client_id: want 1 to 255 printable ASCII characters"
-		pushed    = "grant_types: authorization_code needs pushed authorization requests (FAPI 2.0 section 5.3.2.2), which this build does not have"
 		noKeys    = "jwks: jwks or jwks_uri is needed for"
 		noSecret  = "client_secret: is needed for"
 		notHTTPS  = "jwks_uri: want an https URL"
 		noPrivate = "jwks: "
 	)
 	jwks := newSigningKey(t, "k1").jwks
+	grants := []string{oauth.GrantAuthorizationCode, oauth.GrantClientCredentials, oauth.GrantRefreshToken}
 	secret := func(c *oauth.Client) { c.AuthMethod, c.JWKS, c.SecretHash = oauth.AuthSecretBasic, nil, "sha256$x" }
 	public := func(c *oauth.Client) {
 		c.AuthMethod, c.JWKS, c.GrantTypes = oauth.AuthNone, nil, []string{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken}
@@ -55,8 +55,8 @@ func TestValidateClient(t *testing.T) {
 		{name: "unknown profile", edit: func(c *oauth.Client) { c.Profile = "fapi9" }, want: []string{"profile: is not known"}},
 		{name: "FAPI", edit: fapi},
 		{name: "FAPI floor", floor: oauth.ProfileFAPI2Security, edit: func(c *oauth.Client) { fapi(c); c.Profile = "" }},
-		{name: "FAPI and the code grant", edit: func(c *oauth.Client) { c.Profile = oauth.ProfileFAPI2Security }, want: []string{pushed}},
-		{name: "FAPI floor and the code grant", floor: oauth.ProfileFAPI2Security, edit: func(*oauth.Client) {}, want: []string{pushed}},
+		{name: "FAPI and the code grant", edit: func(c *oauth.Client) { c.Profile = oauth.ProfileFAPI2Security }},
+		{name: "FAPI floor and the code grant", floor: oauth.ProfileFAPI2Security, edit: func(*oauth.Client) {}},
 		{name: "FAPI and a secret", edit: func(c *oauth.Client) { fapi(c); secret(c) }, want: []string{method}},
 		{name: "FAPI and RS256", edit: func(c *oauth.Client) { fapi(c); c.AuthSigningAlg = "RS256" }, want: []string{authAlg}},
 		{name: "FAPI and an RS256 ID token", edit: func(c *oauth.Client) { fapi(c); c.IDTokenAlg = "RS256" }, want: []string{idAlg}},
@@ -84,8 +84,8 @@ func TestValidateClient(t *testing.T) {
 
 		{name: "no grant", edit: func(c *oauth.Client) { c.GrantTypes = nil }, want: []string{"grant_types: at least one is needed"}},
 		{name: "unknown grant", edit: func(c *oauth.Client) { c.GrantTypes = append(c.GrantTypes, "password") },
-			want: []string{`grant_types: "password" is not known; known: authorization_code, client_credentials, refresh_token`}},
-		{name: "public with client_credentials", edit: func(c *oauth.Client) { public(c); c.GrantTypes = oauth.GrantTypes },
+			want: []string{`grant_types: "password" is not known; known: authorization_code, client_credentials, refresh_token, urn:openid:params:grant-type:ciba`}},
+		{name: "public with client_credentials", edit: func(c *oauth.Client) { public(c); c.GrantTypes = slices.Clone(grants) },
 			want: []string{"grant_types: a public client cannot use client_credentials"}},
 		{name: "code grant without a redirect URI", edit: func(c *oauth.Client) { c.RedirectURIs = nil }, want: []string{"redirect_uris: at least one is needed"}},
 
@@ -118,7 +118,7 @@ func TestValidateClient(t *testing.T) {
 				config.Profile = test.floor
 			}
 			c := &oauth.Client{
-				ID: "app", AuthMethod: oauth.AuthPrivateKeyJWT, JWKS: jwks, Scope: "openid email accounts", GrantTypes: slices.Clone(oauth.GrantTypes),
+				ID: "app", AuthMethod: oauth.AuthPrivateKeyJWT, JWKS: jwks, Scope: "openid email accounts", GrantTypes: slices.Clone(grants),
 				RedirectURIs: []string{"https://app.example/cb"}, Resources: []string{apiJWT},
 			}
 			test.edit(c)

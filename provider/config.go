@@ -12,7 +12,8 @@ type Config struct {
 	// Issuer is the provider's identifier and the value of "iss" (RFC 8414 section 2): an https URL without
 	// query or fragment. It is never taken from a request. Required.
 	Issuer string `yaml:"issuer"`
-	// Profile is the floor for every client: openid or fapi2-security. A client may be stricter. Required.
+	// Profile is the floor for every client: openid, fapi1-advanced, fapi2-security, fapi2-message-signing or
+	// fapi-ciba. A client may be stricter. Required.
 	Profile oauth.ProfileName `yaml:"profile"`
 
 	Main               Door               `yaml:"main"`
@@ -28,13 +29,22 @@ type Config struct {
 	Telemetry          TelemetryConfig    `yaml:"telemetry"`
 	Lifetimes          Lifetimes          `yaml:"lifetimes"`
 	RefreshTokens      RefreshTokens      `yaml:"refresh_tokens"`
-	Outbound           Outbound           `yaml:"outbound"`
-	Brand              Brand              `yaml:"brand"`
+
+	DPoP            DPoPConfig            `yaml:"dpop"`
+	Authorization   AuthorizationConfig   `yaml:"authorization"`
+	Authentication  AuthenticationConfig  `yaml:"authentication"`
+	CIBA            CIBAConfig            `yaml:"ciba"`
+	GrantManagement GrantManagementConfig `yaml:"grant_management"`
+
+	Outbound Outbound `yaml:"outbound"`
+	Brand    Brand    `yaml:"brand"`
 	// Scopes are the scopes that exist, with the words that the consent page shows. The scopes of OpenID
 	// Connect Core (openid, profile, email, address, phone, offline_access) exist without being listed.
 	Scopes []Scope `yaml:"scopes"`
 	// Resources are the resource servers that tokens can be for (RFC 8707). At least one.
 	Resources []Resource `yaml:"resources"`
+	// DetailsTypes are the types of authorization_details that exist (RFC 9396). Default: none.
+	DetailsTypes []DetailsType `yaml:"authorization_details"`
 }
 
 // Door is one of the two public listeners. Both serve the same endpoints.
@@ -340,6 +350,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Lifetimes.Interaction, 15*time.Minute)
 	setDefault(&c.Outbound.Timeout, 5*time.Second)
 	setDefault(&c.Outbound.MaxAge, 10*time.Minute)
+	c.fapiDefaults()
 	for i := range c.Resources {
 		setDefault(&c.Resources[i].TokenFormat, FormatJWT)
 		if len(c.Keys.Algorithms) > 0 {

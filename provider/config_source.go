@@ -1,9 +1,14 @@
 package provider
 
-import _ "embed" // config.go
+import _ "embed" // config.go, config_fapi.go
 
-// ConfigSource is the source of [Config]: "signet config explain" prints its comments, so that they are
-// the only reference of the configuration.
-//
-//go:embed config.go
-var ConfigSource string
+var (
+	//go:embed config.go
+	configSource string
+	//go:embed config_fapi.go
+	configFAPISource string
+)
+
+// ConfigSource is the source of [Config], file by file: "signet config explain" prints its comments, so that they
+// are the only reference of the configuration.
+func ConfigSource() []string { return []string{configSource, configFAPISource} }

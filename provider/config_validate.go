@@ -46,6 +46,7 @@ func (c Config) Validate() []Fault {
 	v.brand(c.Brand)
 	v.scopes(c)
 	v.resources(c)
+	v.fapi(c)
 	return v.faults
 }
 
@@ -68,7 +69,7 @@ func (v *validator) base(c Config) {
 	}
 	profile, known := oauth.Profiles[c.Profile]
 	if !known {
-		v.fault("profile", "want openid or fapi2-security")
+		v.fault("profile", "want %s", strings.Join(ProfileNames(), ", "))
 	}
 	for i, alg := range c.Keys.Algorithms {
 		path := fmt.Sprintf("keys.algorithms[%d]", i)
@@ -76,11 +77,21 @@ func (v *validator) base(c Config) {
 		case !slices.Contains(oauth.Profiles[oauth.ProfileOpenID].SigningAlgs, alg):
 			v.fault(path, "unknown algorithm; known: ES256, PS256, EdDSA, RS256")
 		case known && !slices.Contains(profile.SigningAlgs, alg):
-			v.fault(path, "%s is not allowed under the profile %s (FAPI 2.0 section 5.4.1)", alg, c.Profile)
+			v.fault(path, "%s is not allowed under the profile %s", alg, c.Profile)
 		case slices.Contains(c.Keys.Algorithms[:i], alg):
 			v.fault(path, "listed twice")
 		}
 	}
+}
+
+// ProfileNames lists the profiles in alphabetical order.
+func ProfileNames() []string {
+	var names []string
+	for name := range oauth.Profiles {
+		names = append(names, string(name))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // baseURL checks an https URL without query and fragment (RFC 8414 section 2).
@@ -233,7 +244,7 @@ func (v *validator) brand(b Brand) {
 
 func (v *validator) scopes(c Config) {
 	seen := map[string]bool{}
-	for _, s := range standardScopes {
+	for _, s := range c.builtInScopes() {
 		seen[s.Name] = true
 	}
 	for i, s := range c.Scopes {
@@ -257,6 +268,9 @@ func (v *validator) resources(c Config) {
 		known[s.Name] = true
 	}
 	seen := map[string]bool{}
+	if c.GrantManagement.On() {
+		seen[c.grantsResource().ID] = true
+	}
 	for i, r := range c.Resources {
 		path := fmt.Sprintf("resources[%d]", i)
 		if u, err := url.Parse(r.ID); err != nil || !u.IsAbs() || strings.Contains(r.ID, "#") || len(r.ID) > maxIdentifier {

@@ -1,11 +1,12 @@
 package provider
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 
 	"signet/provider/authorize"
+	"signet/provider/binding"
+	"signet/provider/ciba"
 	"signet/provider/clientauth"
 	"signet/provider/issue"
 	"signet/provider/jose"
@@ -27,7 +28,8 @@ type Store interface {
 	token.UserStore
 	token.Committer
 	issue.TokenStore
-	UserByName(ctx context.Context, username string) (oauth.User, error)
+	binding.NonceStore
+	ciba.Store
 }
 
 // Keys sign, and publish the public halves.
@@ -38,6 +40,12 @@ type Keys interface {
 	Algorithms() []string
 }
 
+// Fetcher reads what clients publish, and sends them what they are owed.
+type Fetcher interface {
+	clientauth.Fetcher
+	ciba.Poster
+}
+
 // Deps is what a provider works with. All but Telemetry are required.
 type Deps struct {
 	Store   Store
@@ -45,7 +53,7 @@ type Deps struct {
 	Sealer  keys.Sealer
 	Policy  token.Policy
 	Anchors clientauth.Anchors
-	Fetch   clientauth.Fetcher
+	Fetch   Fetcher
 	Audit   token.Auditor
 	Clock   oauth.Clock
 	Random  oauth.Random

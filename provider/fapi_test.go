@@ -322,7 +322,7 @@ func (tw *twin) fapiClient(t *testing.T, client string, ring keyRing) {
 		f := form(append(signed("ES256", nil), redeem(code)...)...)
 		before := tw.state(t)
 		want := refused(400, "invalid_request",
-			"this client's tokens are certificate-bound: use the mTLS token endpoint with a client certificate (RFC 8705 section 3)")
+			"this client's tokens are sender-constrained: send a DPoP proof (RFC 9449), or use the mTLS token endpoint with a client certificate (RFC 8705)")
 		want.check(t, tw.post(tw.http(leaf), tw.issuer+"/token", f))
 		want.check(t, tw.post(tw.http(nil), tw.mtls+"/token", f))
 		unchanged(t, before, tw.state(t))

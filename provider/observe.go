@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"signet/policy"
-	"signet/provider/clientauth"
 	"signet/provider/keys"
 	"signet/provider/oauth"
 	"signet/provider/telemetry"
@@ -101,6 +100,26 @@ func (s observedStore) Interaction(ctx context.Context, digest oauth.Digest) (oa
 	return observedRead(ctx, s.t, "interaction", digest, s.Store.Interaction)
 }
 
+// Pushed implements authorize.Store.
+func (s observedStore) Pushed(ctx context.Context, digest oauth.Digest) (oauth.PushedRequest, error) {
+	return observedRead(ctx, s.t, "pushed", digest, s.Store.Pushed)
+}
+
+// Grant implements authorize.Store.
+func (s observedStore) Grant(ctx context.Context, id string) (oauth.Grant, error) {
+	return observedRead(ctx, s.t, "grant", id, s.Store.Grant)
+}
+
+// Backchannel implements ciba.Store.
+func (s observedStore) Backchannel(ctx context.Context, digest oauth.Digest) (oauth.Backchannel, error) {
+	return observedRead(ctx, s.t, "backchannel", digest, s.Store.Backchannel)
+}
+
+// Nonce implements binding.NonceStore.
+func (s observedStore) Nonce(ctx context.Context, nonce string) (time.Time, error) {
+	return observedRead(ctx, s.t, "nonce", nonce, s.Store.Nonce)
+}
+
 // Revoked implements issue.TokenStore.
 func (s observedStore) Revoked(ctx context.Context, jti, grantID string) (bool, error) {
 	return observedRead(ctx, s.t, "revoked", jti, func(ctx context.Context, jti string) (bool, error) {
@@ -186,7 +205,7 @@ func (p observedPolicy) Decide(ctx context.Context, in policy.Input) (policy.Dec
 }
 
 type observedFetch struct {
-	clientauth.Fetcher
+	Fetcher
 	t *telemetry.Telemetry
 }
 

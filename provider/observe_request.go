@@ -116,6 +116,10 @@ func endpointOf(path string) string {
 	switch path {
 	case pathToken:
 		return endpointToken
+	case pathPush:
+		return "pushed_authorization"
+	case pathBackchannel:
+		return "backchannel_authentication"
 	case pathIntrospect:
 		return "introspection"
 	case pathRevoke:
@@ -133,9 +137,11 @@ func endpointOf(path string) string {
 	}
 	page, within := strings.CutPrefix(path, pathInteraction)
 	switch {
+	case strings.HasPrefix(path, pathGrants+"/"):
+		return "grants"
 	case !within:
 		return telemetry.Other
-	case page == "login", page == "consent":
+	case page == "login", page == "consent", page == "approvals":
 		return page
 	default:
 		return "pages"

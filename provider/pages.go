@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -16,51 +15,52 @@ import (
 )
 
 // pages wires the authorization endpoint to the pages that it sends browsers to.
-func (p *Provider) pages(h *handlers, floor oauth.Profile) error {
+func (p *Provider) pages(h *handlers, s parts) error {
 	c, d := p.config, p.deps
 	sessions, err := session.New(session.Deps{Store: d.Store, Clock: d.Clock, Random: d.Random, Lifetime: c.Lifetimes.Session})
 	if err != nil {
 		return err
 	}
-	passwords, err := interaction.NewPasswords(d.Store, runtime.NumCPU())
-	if err != nil {
-		return err
-	}
 	scopes, resources := map[string]string{}, map[string]string{}
-	var scopeNames, resourceIDs []string
-	for _, s := range c.AllScopes() {
-		scopes[s.Name] = s.Description
-		scopeNames = append(scopeNames, s.Name)
+	for _, scope := range c.AllScopes() {
+		scopes[scope.Name] = scope.Description
 	}
-	for _, r := range c.Resources {
+	for _, r := range c.AllResources() {
 		resources[r.ID] = r.Name
-		resourceIDs = append(resourceIDs, r.ID)
 	}
 	brand, err := c.Brand.load()
 	if err != nil {
 		return err
 	}
-	pages, err := interaction.New(interaction.Deps{
-		Store: d.Store, Sessions: sessions, Authenticator: passwords, Audit: d.Audit,
+	deps := interaction.Deps{
+		Store: d.Store, Sessions: sessions, Authenticator: s.passwords, Audit: d.Audit,
 		Issuer: c.Issuer, Prefix: strings.TrimSuffix(pathInteraction, "/"), ResumePath: pathResume,
-		Floor: floor, Scopes: scopes, Resources: resources, Lasts: c.accessLasts,
+		Floor: s.floor, Scopes: scopes, Resources: resources, Details: s.details, Lasts: c.accessLasts,
 		Address: p.proxies.Sender, Brand: brand,
 		Clock: d.Clock, Random: d.Random, Log: d.Log,
-	})
+	}
+	if p.ciba != nil {
+		deps.Approvals = p.ciba
+	}
+	pages, err := interaction.New(deps)
 	if err != nil {
 		return err
 	}
 	endpoint, err := authorize.New(authorize.Deps{
 		Store: d.Store, Sessions: sessions, Interact: pages, Audit: d.Audit,
+		Authenticate: s.auth, Bind: s.binder, Details: s.details, Issue: s.issuer,
 		ErrorPage: pages.WriteError, FormPostPage: pages.WriteForm,
-		Issuer: c.Issuer, ResumePath: pathResume, Floor: floor, Scopes: scopeNames, Resources: resourceIDs,
+		Issuer: c.Issuer, ResumePath: pathResume, PushEndpoints: p.atBothDoors(pathPush), Audiences: p.atBothDoors(pathToken),
+		Floor: s.floor, Scopes: c.scopeNames(), Resources: c.resourceIDs(), ACRs: c.Authentication.PasswordACR,
+		GrantManagement: c.GrantManagement.On(), GrantActionRequired: c.GrantManagement.On() && c.GrantManagement.Required,
 		CodeLifetime: c.Lifetimes.AuthorizationCode, RefreshLifetime: c.Lifetimes.RefreshToken, InteractionLifetime: c.Lifetimes.Interaction,
+		PushedLifetime: c.Authorization.PushedLifetime, ResponseLifetime: c.Authorization.ResponseLifetime, IDTokenLifetime: c.Lifetimes.IDToken,
 		Clock: d.Clock, Random: d.Random, Log: d.Log,
 	})
 	if err != nil {
 		return err
 	}
-	h.authorize, h.resume, h.interaction = endpoint, endpoint.Resume(), pages.Handler()
+	h.authorize, h.push, h.resume, h.interaction = endpoint, endpoint.Push(), endpoint.Resume(), pages.Handler()
 	return nil
 }
 

@@ -20,6 +20,10 @@ const (
 	pathAuthorize    = "/authorize"
 	pathResume       = "/authorize/resume"
 	pathInteraction  = "/interaction/"
+	pathPush         = "/par"
+	pathBackchannel  = "/bc-authorize"
+	pathDevelopment  = "/ciba/development/"
+	pathGrants       = grantsPath
 	pathJWKS         = "/jwks"
 	pathOpenIDConfig = "/.well-known/openid-configuration"
 	pathServerConfig = "/.well-known/oauth-authorization-server" // RFC 8414 section 3
@@ -28,7 +32,9 @@ const (
 
 // handlers are the endpoints of one provider.
 type handlers struct {
-	token, introspect, revoke, userinfo, authorize, resume, interaction, jwks, metadata http.Handler
+	token, introspect, revoke, userinfo, push, authorize, resume, interaction, jwks, metadata http.Handler
+	// nil where the configuration has them off
+	backchannel, development, grants http.Handler
 }
 
 // routes is the whole route table, the busiest first.
@@ -38,6 +44,16 @@ func routes(h handlers, log *slog.Logger) http.Handler {
 	on(router, log, pathIntrospect, h.introspect, http.MethodPost)
 	on(router, log, pathRevoke, h.revoke, http.MethodPost)
 	on(router, log, pathUserinfo, h.userinfo, http.MethodGet, http.MethodPost)
+	on(router, log, pathPush, h.push, http.MethodPost)
+	if h.backchannel != nil {
+		on(router, log, pathBackchannel, h.backchannel, http.MethodPost)
+	}
+	if h.development != nil {
+		router.PathPrefix(pathDevelopment).Handler(h.development)
+	}
+	if h.grants != nil {
+		router.PathPrefix(pathGrants + "/").Handler(h.grants)
+	}
 	on(router, log, pathAuthorize, h.authorize, http.MethodGet, http.MethodPost)
 	on(router, log, pathResume, h.resume, http.MethodGet, http.MethodPost)
 	on(router, log, pathJWKS, h.jwks, http.MethodGet, http.MethodHead)

@@ -15,12 +15,22 @@ const interactionHeader = "x-fapi-interaction-id"
 
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// interactionID answers with the client's x-fapi-interaction-id, or with a new one when the client sent
-// none that is a UUID, and logs it (FAPI 1.0 Part 1 section 6.2.1 items 11 and 12). Date is net/http's own.
+// Headers with which a client may tell of its user, for the log: when they logged in, and from where (FAPI 1.0 Part 1
+// section 6.2.2). They are the client's word, and nothing is decided by them.
+var toldHeaders = []string{"x-fapi-auth-date", "x-fapi-customer-ip-address"}
+
+const maxToldBytes = 128
+
+// interactionID answers with the client's x-fapi-interaction-id, or with a new one when the client sent none, and
+// logs it (FAPI 1.0 Part 1 section 6.2.1 items 11 and 12). One that is not a UUID is refused. Date is net/http's own.
 func interactionID(next http.Handler, o options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := r.Header.Get(interactionHeader)
-		if !uuid.MatchString(id) {
+		sent := r.Header.Values(interactionHeader)
+		good := len(sent) == 1 && uuid.MatchString(sent[0])
+		id := ""
+		if good {
+			id = sent[0]
+		} else {
 			var err error
 			if id, err = newUUID(o.random); err != nil {
 				web.WriteError(w, r, o.log, err)
@@ -28,9 +38,23 @@ func interactionID(next http.Handler, o options) http.Handler {
 			}
 		}
 		w.Header().Set(interactionHeader, id)
-		o.log.InfoContext(r.Context(), "interaction", slog.String("request_id", web.RequestID(r.Context())), slog.String(interactionHeader, id))
+		o.log.LogAttrs(r.Context(), slog.LevelInfo, "interaction", told(r, id)...)
+		if len(sent) > 0 && !good {
+			web.WriteError(w, r, o.log, oauth.Errorf(oauth.InvalidRequest, "x-fapi-interaction-id must be one UUID"))
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func told(r *http.Request, id string) []slog.Attr {
+	attrs := []slog.Attr{slog.String("request_id", web.RequestID(r.Context())), slog.String(interactionHeader, id)}
+	for _, name := range toldHeaders {
+		if value := r.Header.Get(name); value != "" {
+			attrs = append(attrs, slog.String(name, value[:min(len(value), maxToldBytes)]))
+		}
+	}
+	return attrs
 }
 
 // newUUID returns a random UUID (RFC 9562 section 5.4).

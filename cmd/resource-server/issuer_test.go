@@ -67,6 +67,15 @@ func (w *world) write(t *testing.T, name string, content []byte) {
 	}
 }
 
+func (w *world) read(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(w.file(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func (w *world) file(name string) string { return filepath.Join(w.dir, name) }
 
 func (w *world) issue(t *testing.T, name string, r certs.Request) {

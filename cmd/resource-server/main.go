@@ -42,11 +42,14 @@ func newCommand(stdout, stderr io.Writer) *cobra.Command {
 
   GET  /accounts        accounts and balances; scope "accounts"
   GET  /payments        the client's own payments; scope "payments"
-  POST /payments        initiates one; scope "payments"
+  POST /payments        initiates one; scope "payments", or authorization_details of the
+                        type payment_initiation, which must be the payment's own
   GET  /payments/{id}   one of them; scope "payments"
 
 A token that is bound to a client certificate is taken only over a connection made with
-that certificate. The issuer's keys are found through its discovery document.`,
+that certificate; one that is bound to a DPoP key, only with a proof made for this request
+and not seen before. Both are served at one address: it asks for a certificate and does
+without. The issuer's keys are found through its discovery document.`,
 		Example: `  resource-server --listen 127.0.0.1:9446 \
     --issuer https://localhost:9443 --audience https://localhost:9446 \
     --cert .signet/pki/server.pem --key .signet/pki/server-key.pem --ca .signet/pki/ca.pem
@@ -76,6 +79,11 @@ that certificate. The issuer's keys are found through its discovery document.`,
 	f.StringVar(&o.introspectCert, "introspect-cert", "", "PEM file with the certificate for introspection (tls_client_auth)")
 	f.StringVar(&o.introspectKey, "introspect-key", "", "PEM file with its key; without a certificate, the key for private_key_jwt")
 	f.BoolVar(&o.introspectAlways, "introspect-always", false, "ask about JWTs too, so that a revocation counts at once")
+	f.StringSliceVar(&o.baseURLs, "base-url", nil, "https addresses that DPoP proofs name, as clients see them (default: that of the audience)")
+	f.BoolVar(&o.dpopNonces, "dpop-nonces", false, "demand this server's nonce in DPoP proofs (RFC 9449 section 9)")
+	f.StringSliceVar(&o.paymentsACR, "payments-acr", nil, "kinds of login, any of which initiating a payment needs (RFC 9470)")
+	f.DurationVar(&o.paymentsMaxAge, "payments-max-age", 0, "how long ago that login may have been (RFC 9470)")
+	f.StringVar(&o.signKey, "sign-responses", "", "PEM file with an EC P-256 or Ed25519 key that signs every answer (RFC 9421); public at /jwks")
 	f.TextVar(&level, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	for _, name := range []string{"cert", "key"} {
 		// The only possible error is a flag that does not exist, which the tests would show.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"signet/certs"
 )
 
 // start runs the command and returns the address that it prints. The end of the test stops it.
@@ -147,14 +149,23 @@ func TestTokensOverTLS(t *testing.T) {
 	}
 }
 
-func TestInteractionIDIsMadeWhenNoneFits(t *testing.T) {
+func TestInteractionID(t *testing.T) {
 	w := newWorld(t)
 	base := w.start(t)
+	fresh := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	token := w.token(t, "c1", "accounts", "client")
 	seen := map[string]bool{}
-	for _, sent := range []string{"", "not a uuid", "c770aef3-6784-41f7-8e0e-ff5f97bddb3a;x"} {
-		got := w.do(t, base, call{path: "/accounts", headers: map[string]string{"x-fapi-interaction-id": sent}}).header.Get("X-Fapi-Interaction-Id")
-		if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(got) || seen[got] {
-			t.Errorf("%q was answered with %q", sent, got)
+	for sent, status := range map[string]int{"": 200, "not a uuid": 400, "c770aef3-6784-41f7-8e0e-ff5f97bddb3a;x": 400} {
+		c := call{path: "/accounts", token: token, certificate: "client", headers: map[string]string{
+			"x-fapi-auth-date": "Tue, 11 Sep 2012 19:43:31 GMT", "x-fapi-customer-ip-address": "2001:DB8::1893:25c8:1946",
+		}}
+		if sent != "" {
+			c.headers["x-fapi-interaction-id"] = sent
+		}
+		answer := w.do(t, base, c)
+		got := answer.header.Get("X-Fapi-Interaction-Id")
+		if answer.status != status || !fresh.MatchString(got) || seen[got] {
+			t.Errorf("%q was answered with %d and %q", sent, answer.status, got)
 		}
 		seen[got] = true
 	}
@@ -266,7 +277,7 @@ func TestBadPayments(t *testing.T) {
 }
 
 func TestPaymentsAreBounded(t *testing.T) {
-	p := newPayments(options{})
+	p := newPayments(options{}, nil)
 	for i := range maxPayments + 5 {
 		p.keep(payment{ID: fmt.Sprint(i), clientID: "c"})
 	}
@@ -345,6 +356,7 @@ func TestTheIssuerMayStartLater(t *testing.T) {
 func TestCommandLine(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "empty.pem", nil)
+	w.issue(t, "rsa", certs.Request{Key: certs.RSA2048})
 	files := []string{"--cert", w.file("server.pem"), "--key", w.file("server-key.pem"), "--listen", "127.0.0.1:0"}
 	tests := []struct {
 		name string
@@ -360,6 +372,10 @@ func TestCommandLine(t *testing.T) {
 		{"issuer over http", append(files, "--issuer", "http://localhost"), "--issuer"},
 		{"issuer that is no URL", append(files, "--issuer", "://"), "--issuer"},
 		{"no audience", append(files, "--audience", ""), "--audience"},
+		{"audience that is no URL", append(files, "--audience", "accounts-api"), "--base-url"},
+		{"base URL with a path", append(files, "--base-url", "https://api.example/v1"), "BaseURLs"},
+		{"no key to sign with", append(files, "--sign-responses", "/nowhere"), "--sign-responses"},
+		{"an RSA key to sign with", append(files, "--sign-responses", w.file("rsa-key.pem")), "EC P-256 or Ed25519"},
 		{"address", append(files, "--listen", "nowhere:x"), "--listen"},
 		{"certificate without client", append(files, "--introspect-cert", "x"), "--introspect-client"},
 		{"client without key", append(files, "--introspect-client", "rs"), "--introspect-key"},

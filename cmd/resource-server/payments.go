@@ -49,13 +49,14 @@ type payments struct {
 	clock  oauth.Clock
 	random oauth.Random
 	log    *slog.Logger
+	refuse func(http.ResponseWriter, *http.Request, error) // a token that is not enough
 
 	mu   sync.Mutex
 	kept []payment
 }
 
-func newPayments(o options) *payments {
-	return &payments{clock: o.clock, random: o.random, log: o.log}
+func newPayments(o options, refuse func(http.ResponseWriter, *http.Request, error)) *payments {
+	return &payments{clock: o.clock, random: o.random, log: o.log, refuse: refuse}
 }
 
 func (p *payments) list(w http.ResponseWriter, r *http.Request) {
@@ -87,12 +88,17 @@ func (p *payments) initiate(w http.ResponseWriter, r *http.Request) {
 		web.WriteError(w, r, p.log, err)
 		return
 	}
+	token := resource.TokenFrom(r.Context())
+	if err := mayInitiate(token, ordered); err != nil {
+		p.refuse(w, r, err)
+		return
+	}
 	id, err := newUUID(p.random)
 	if err != nil {
 		web.WriteError(w, r, p.log, err)
 		return
 	}
-	made := payment{ID: id, Status: "RCVD", At: now, order: ordered, clientID: resource.TokenFrom(r.Context()).ClientID}
+	made := payment{ID: id, Status: "RCVD", At: now, order: ordered, clientID: token.ClientID}
 	p.keep(made)
 	web.NoStore(w.Header())
 	w.Header().Set("Location", "/payments/"+id)
@@ -145,7 +151,6 @@ func badBody(cause error) error {
 }
 
 var (
-	decimal  = regexp.MustCompile(`^(0|[1-9][0-9]{0,11})(\.[0-9]{1,2})?$`)
 	nothing  = regexp.MustCompile(`^0(\.0{1,2})?$`)
 	ibanForm = regexp.MustCompile(`^[A-Z]{2}[0-9]{2}[0-9A-Z]{11,30}$`)
 )

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"signet/mtls"
@@ -19,6 +23,7 @@ import (
 const (
 	reloadEvery     = 5 * time.Second
 	shutdownTimeout = 10 * time.Second
+	nonceLifetime   = 5 * time.Minute
 )
 
 // options are the command line's, and what only main may make.
@@ -29,6 +34,11 @@ type options struct {
 	introspectClient              string
 	introspectCert, introspectKey string
 	introspectAlways              bool
+	baseURLs                      []string
+	dpopNonces                    bool
+	paymentsACR                   []string
+	paymentsMaxAge                time.Duration
+	signKey                       string
 
 	clock  oauth.Clock
 	random oauth.Random
@@ -82,6 +92,13 @@ func serve(ctx context.Context, o options) error {
 
 // newHandler is the whole API: the routes, behind the token check, behind what every answer has.
 func newHandler(o options) (http.Handler, error) {
+	if o.audience == "" {
+		return nil, errors.New("--audience is required: a token for another API must not be taken")
+	}
+	var err error
+	if o.baseURLs, err = baseURLs(o); err != nil {
+		return nil, err
+	}
 	verifier, err := newVerifier(o)
 	if err != nil {
 		return nil, err
@@ -90,19 +107,51 @@ func newHandler(o options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	protect := func(scope string, h http.HandlerFunc) http.Handler { return verifier.Protect(h, scope, direct.Peer) }
-	payments := newPayments(o)
+	protect := func(h http.HandlerFunc, required resource.Requirement) http.Handler {
+		return verifier.Protect(h, required, direct.Peer)
+	}
+	accounts, ofPayments := resource.Requirement{Scope: "accounts"}, resource.Requirement{Scope: "payments"}
+	// What a payment needs depends on the payment, see mayInitiate.
+	toPay := resource.Requirement{ACR: o.paymentsACR, MaxAge: o.paymentsMaxAge}
+	payments := newPayments(o, verifier.Refuse)
 
 	routes := http.NewServeMux()
-	routes.Handle("GET /accounts", protect("accounts", listAccounts(o.clock)))
-	routes.Handle("GET /payments", protect("payments", payments.list))
-	routes.Handle("POST /payments", protect("payments", payments.initiate))
-	routes.Handle("GET /payments/{id}", protect("payments", payments.get))
+	routes.Handle("GET /accounts", protect(listAccounts(o.clock), accounts))
+	routes.Handle("GET /payments", protect(payments.list, ofPayments))
+	routes.Handle("POST /payments", protect(payments.initiate, toPay))
+	routes.Handle("GET /payments/{id}", protect(payments.get, ofPayments))
 	routes.Handle("/accounts", refuse(o.log, web.MethodNotAllowed("GET", "HEAD")))
 	routes.Handle("/payments", refuse(o.log, web.MethodNotAllowed("GET", "HEAD", "POST")))
 	routes.Handle("/payments/{id}", refuse(o.log, web.MethodNotAllowed("GET", "HEAD")))
 	routes.Handle("/", refuse(o.log, oauth.Errorf(oauth.NotFound, "this API has /accounts and /payments")))
-	return web.Wrap(interactionID(routes, o), web.Options{Random: o.random, Log: o.log, Door: web.DoorMTLS, Clock: o.clock}), nil
+	wrap := func(h http.Handler) http.Handler {
+		return web.Wrap(interactionID(h, o), web.Options{Random: o.random, Log: o.log, Door: web.DoorMTLS, Clock: o.clock})
+	}
+	if o.signKey == "" {
+		return wrap(routes), nil
+	}
+	signer, err := newResponseSigner(o, o.baseURLs[0])
+	if err != nil {
+		return nil, fmt.Errorf("--sign-responses: %w", err)
+	}
+	routes.HandleFunc("GET /jwks", signer.keys)
+	return signer.wrap(wrap(checkDigest(routes, o.log))), nil
+}
+
+// baseURLs are the addresses that DPoP proofs and signatures name: as told, or that of the audience.
+func baseURLs(o options) ([]string, error) {
+	if len(o.baseURLs) > 0 {
+		bases := slices.Clone(o.baseURLs)
+		for i := range bases {
+			bases[i] = strings.TrimSuffix(bases[i], "/")
+		}
+		return bases, nil
+	}
+	u, err := url.Parse(o.audience)
+	if err != nil || u.Scheme != "https" || u.Host == "" {
+		return nil, errors.New("--base-url is required when the audience is not an https URL")
+	}
+	return []string{"https://" + u.Host}, nil
 }
 
 func newVerifier(o options) (*resource.Verifier, error) {
@@ -117,13 +166,20 @@ func newVerifier(o options) (*resource.Verifier, error) {
 		Clock:            o.clock,
 		RequireBound:     !o.allowUnbound,
 		IntrospectAlways: o.introspectAlways,
+		DPoP:             &resource.DPoPOptions{BaseURLs: o.baseURLs},
 		Log:              o.log,
 	}
 	if introspection != nil {
 		settings.Introspect = introspection
 	}
-	if o.audience == "" {
-		return nil, errors.New("--audience is required: a token for another API must not be taken")
+	if o.dpopNonces {
+		key := make([]byte, sha256.Size)
+		if _, err := io.ReadFull(o.random, key); err != nil {
+			return nil, fmt.Errorf("reading randomness: %w", err)
+		}
+		if settings.DPoP.Nonces, err = resource.NewNonces(key, nonceLifetime, o.clock); err != nil {
+			return nil, err
+		}
 	}
 	return resource.New(settings)
 }

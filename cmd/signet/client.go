@@ -14,8 +14,8 @@ import (
 )
 
 func (c *console) clientCommand() *cobra.Command {
-	return noun("client", "Registered clients: list, show, add, disable, enable",
-		c.clientListCommand(), c.clientShowCommand(), c.clientAddCommand(),
+	return noun("client", "Registered clients: list, show, add, lint, disable, enable",
+		c.clientListCommand(), c.clientShowCommand(), c.clientAddCommand(), c.clientLintCommand(),
 		c.clientSwitchCommand("disable", "Refuse a client from now on; its registration stays", true),
 		c.clientSwitchCommand("enable", "Accept a disabled client again", false),
 	)
@@ -111,10 +111,16 @@ func (c *console) showClient(client oauth.Client) error {
 		{"authenticates by", string(client.AuthMethod)}, {"with algorithm", client.AuthSigningAlg}, {"keys", keys},
 		{"certificate subject", client.TLSSubjectDN}, {"certificate DNS name", client.TLSSANDNS},
 		{"certificate URI", client.TLSSANURI}, {"certificate IP", client.TLSSANIP}, {"certificate e-mail", client.TLSSANEmail},
-		{"only bound tokens", yesNo(client.BoundAccessTokens)},
+		{"only tokens bound to a certificate", yesNo(client.BoundAccessTokens)}, {"only tokens bound to a DPoP key", yesNo(client.DPoPBound)},
 		{"redirect URIs", strings.Join(client.RedirectURIs, "\n")}, {"grants", strings.Join(client.GrantTypes, "\n")},
 		{"scope", client.Scope}, {"resources", strings.Join(client.Resources, "\n")},
-		{"introspects", strings.Join(client.Introspects, "\n")}, {"ID token algorithm", client.IDTokenAlg},
+		{"introspects", strings.Join(client.Introspects, "\n")}, {"authorization details", strings.Join(client.DetailsTypes, "\n")},
+		{"response types", strings.Join(client.ResponseTypes, "\n")}, {"only pushed requests", yesNo(client.RequirePAR)},
+		{"only signed requests", yesNo(client.RequireSignedRequest)}, {"request object algorithm", client.RequestObjectAlg},
+		{"ID token algorithm", client.IDTokenAlg}, {"response algorithm", client.ResponseAlg},
+		{"introspection algorithm", client.IntrospectionAlg}, {"default acr", strings.Join(client.DefaultACR, "\n")},
+		{"CIBA delivery", client.BackchannelMode}, {"CIBA endpoint", client.BackchannelEndpoint},
+		{"CIBA request algorithm", client.BackchannelAlg},
 		{"registered", when(client.CreatedAt)},
 	}...)
 }

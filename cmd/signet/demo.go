@@ -153,7 +153,7 @@ func (d *demonstration) runBeside(ctx context.Context, listener net.Listener) er
 			}
 			return errStopDemo
 		}
-		return d.present()
+		return d.present(ctx)
 	})
 	return g.Wait()
 }

@@ -17,7 +17,7 @@ import (
 // checkBrowser does what a person would: opens the printed URL, signs in as alice, agrees if asked, and
 // reads the page at which it ends. The pages work without a script, so plain HTTP is enough.
 func (d *demonstration) checkBrowser(ctx context.Context) (lastPage string, err error) {
-	flow, err := d.callback.begin()
+	flow, err := d.callback.begin(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -35,8 +35,8 @@ func (c *callback) connect(ctx context.Context) (err error) {
 }
 
 // begin starts a flow and remembers it.
-func (c *callback) begin() (*codeFlow, error) {
-	flow, err := c.client.startCode(c.demo.redirectURI(c.demo.ports.Callback), browserScope, nil)
+func (c *callback) begin(ctx context.Context) (*codeFlow, error) {
+	flow, err := c.client.startCode(ctx, c.demo.redirectURI(c.demo.ports.Callback), browserScope, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (c *callback) flow(state string) (*codeFlow, bool) {
 func (c *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/":
-		flow, err := c.begin()
+		flow, err := c.begin(r.Context())
 		if err != nil {
 			c.page(w, outcome{Title: "That did not start", Lines: []string{err.Error()}})
 			return

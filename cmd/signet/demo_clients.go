@@ -22,6 +22,8 @@ const (
 	everyScope = "openid profile email offline_access accounts payments"
 	// introspector is the sample resource server's own client.
 	introspector = "resource-server"
+	// fapi2Client pushes its requests and binds its tokens by DPoP.
+	fapi2Client = "demo-fapi2"
 )
 
 // demoClient is a client of the demonstration: its registration, and the files with its credentials.
@@ -29,9 +31,10 @@ type demoClient struct {
 	oauth.Client
 	certificate string // in pki, without .pem; what it presents at the mTLS door
 	key         bool   // has a key of its own for private_key_jwt
+	dpop        bool   // has a key to bind its tokens to
 }
 
-// demoClients lists one client per authentication method, two PSD2 third parties (ETSI TS 119 495), and
+// demoClients lists one client per authentication method, one held to FAPI 2.0, two PSD2 third parties (ETSI TS 119 495), and
 // the resource server, which introspects.
 func (d *demonstration) demoClients() []demoClient {
 	method := func(id, name string, m oauth.AuthMethod, certificate string) demoClient {
@@ -45,6 +48,8 @@ func (d *demonstration) demoClients() []demoClient {
 		c.Scope, c.BoundAccessTokens = scope, true
 		return c
 	}
+	fapi2 := method(fapi2Client, "Demo client (FAPI 2.0)", oauth.AuthPrivateKeyJWT, "")
+	fapi2.Profile, fapi2.DPoPBound, fapi2.RequirePAR, fapi2.dpop = oauth.ProfileFAPI2Security, true, true, true
 	list := []demoClient{
 		method("demo-public", "Demo app without a secret", oauth.AuthNone, "client-tls"),
 		method("demo-basic", "Demo client (basic)", oauth.AuthSecretBasic, ""),
@@ -55,6 +60,7 @@ func (d *demonstration) demoClients() []demoClient {
 		method("demo-self-signed", "Demo client (self-signed TLS)", oauth.AuthSelfSignedTLS, "client-selfsigned"),
 		tpp("tpp-aisp", "Demo Account Information", "openid profile offline_access accounts"),
 		tpp("tpp-pisp", "Demo Payment Initiation", "openid profile offline_access payments"),
+		fapi2,
 	}
 	list[0].GrantTypes = list[0].GrantTypes[1:]
 	list[0].BoundAccessTokens = true
@@ -171,6 +177,12 @@ func (d *demonstration) ensureClientFile(wanted demoClient) (s clientSettings, f
 	if wanted.key {
 		s.Key = d.path("clients", wanted.ID+"-key.pem")
 		if err := d.ensureKey(s.Key); err != nil {
+			return s, false, err
+		}
+	}
+	if wanted.dpop {
+		s.DPoPKey, s.Push = d.path("clients", wanted.ID+"-dpop-key.pem"), wanted.RequirePAR
+		if err := d.ensureKey(s.DPoPKey); err != nil {
 			return s, false, err
 		}
 	}

@@ -138,7 +138,7 @@ func portsOf(config provider.Config, callback int) (p ports, err error) {
 
 // writeClientFile keeps what "signet token" needs to play the client. Paths in it are relative to it.
 func (d *demonstration) writeClientFile(id string, settings clientSettings) error {
-	for _, path := range []*string{&settings.CA, &settings.Key, &settings.Certificate, &settings.CertificateKey} {
+	for _, path := range []*string{&settings.CA, &settings.Key, &settings.Certificate, &settings.CertificateKey, &settings.DPoPKey} {
 		if *path == "" {
 			continue
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,6 +40,9 @@ func (d *demonstration) commands(tokenEndpoint string) []demoCommand {
 		{title: "private_key_jwt at the mTLS door (the presented certificate binds the token):",
 			text: fmt.Sprintf("%s token --client-file %s \\\n    --door mtls --scope accounts --decode", signet, client("demo-private-key-jwt")),
 			want: []string{"x5t#S256", "demo-private-key-jwt"}},
+		{title: "A client held to FAPI 2.0, whose token is bound to a DPoP key (look for jkt):",
+			text: fmt.Sprintf("%s token --client-file %s \\\n    --scope accounts --decode", signet, client(fapi2Client)),
+			want: []string{"jkt", fapi2Client}},
 	}
 	if d.o.noResourceServer {
 		return list
@@ -51,12 +55,16 @@ func (d *demonstration) commands(tokenEndpoint string) []demoCommand {
 			text: withCertificate("client-tls-other") + " \\\n   " + use, setup: getToken, want: []string{"HTTP 401", "invalid_token"}},
 		demoCommand{title: "... with none (401):",
 			text: curl + " \\\n   " + use, setup: getToken, want: []string{"HTTP 401", "invalid_token"}},
+		demoCommand{title: "A DPoP-bound token needs a fresh proof with each request (200):",
+			text: curl + " \\\n    -H \"Authorization: DPoP $TOKEN\" \\\n    -H \"DPoP: $(printf %s \"$TOKEN\" | " + signet + " token proof " + accounts + " --client-file " + client(fapi2Client) + ")\" \\\n" +
+				`    -w '\nHTTP %{http_code}\n' ` + accounts,
+			setup: fmt.Sprintf("TOKEN=$(%s token --client-file %s --scope accounts --raw)", signet, client(fapi2Client)), want: []string{"HTTP 200", "accounts"}},
 	)
 }
 
 // present prints everything that a first look needs.
-func (d *demonstration) present() error {
-	flow, err := d.callback.begin()
+func (d *demonstration) present(ctx context.Context) error {
+	flow, err := d.callback.begin(ctx)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -31,6 +30,8 @@ type clientSettings struct {
 	Certificate    string           `json:"certificate,omitempty"`
 	CertificateKey string           `json:"certificate_key,omitempty"`
 	RedirectURI    string           `json:"redirect_uri,omitempty"`
+	DPoPKey        string           `json:"dpop_key,omitempty"` // PEM; tokens are bound to it (RFC 9449)
+	Push           bool             `json:"require_pushed_authorization_requests,omitempty"`
 }
 
 func readClientSettings(name string) (clientSettings, error) {
@@ -44,7 +45,7 @@ func readClientSettings(name string) (clientSettings, error) {
 	if err := decoder.Decode(&s); err != nil {
 		return s, fmt.Errorf("%s: %w", name, err)
 	}
-	for _, path := range []*string{&s.CA, &s.Key, &s.Certificate, &s.CertificateKey} {
+	for _, path := range []*string{&s.CA, &s.Key, &s.Certificate, &s.CertificateKey, &s.DPoPKey} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(filepath.Dir(name), *path)
 		}
@@ -96,8 +97,10 @@ type metadata struct {
 	Issuer                string `json:"issuer"`
 	AuthorizationEndpoint string `json:"authorization_endpoint"`
 	TokenEndpoint         string `json:"token_endpoint"`
+	PushedEndpoint        string `json:"pushed_authorization_request_endpoint"`
 	Aliases               struct {
-		TokenEndpoint string `json:"token_endpoint"`
+		TokenEndpoint  string `json:"token_endpoint"`
+		PushedEndpoint string `json:"pushed_authorization_request_endpoint"`
 	} `json:"mtls_endpoint_aliases"`
 }
 
@@ -108,7 +111,8 @@ type devClient struct {
 	http *http.Client
 	meta metadata
 	// door is "main", "mtls", or "" for what RFC 8705 section 5 says: the mTLS door with a certificate.
-	door string
+	door  string
+	nonce string // the last DPoP-Nonce
 }
 
 // newDevClient connects and reads the provider's metadata.
@@ -159,18 +163,6 @@ func (s *clientSettings) transport() (*http.Transport, error) {
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 1 << 20
 
-// tokenEndpoint is the one at the chosen door.
-func (d *devClient) tokenEndpoint() (string, error) {
-	useMTLS := d.door == "mtls" || d.door == "" && d.Certificate != ""
-	switch {
-	case !useMTLS:
-		return d.meta.TokenEndpoint, nil
-	case d.meta.Aliases.TokenEndpoint == "":
-		return "", errors.New("the provider publishes no mtls_endpoint_aliases")
-	}
-	return d.meta.Aliases.TokenEndpoint, nil
-}
-
 // tokenResponse is a token endpoint's answer, kept whole.
 type tokenResponse struct {
 	raw          json.RawMessage
@@ -204,38 +196,13 @@ func (e *tokenError) Error() string {
 
 // token sends one token request, authenticated as the client is registered.
 func (d *devClient) token(ctx context.Context, form url.Values) (*tokenResponse, error) {
-	endpoint, err := d.tokenEndpoint()
+	endpoint, err := d.endpoint(d.meta.TokenEndpoint, d.meta.Aliases.TokenEndpoint)
 	if err != nil {
 		return nil, err
 	}
-	authorization, err := d.authenticate(form)
+	raw, err := d.post(ctx, endpoint, form, http.StatusOK)
 	if err != nil {
 		return nil, err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("Accept", "application/json")
-	if authorization != "" {
-		request.Header.Set("Authorization", authorization)
-	}
-	response, err := d.http.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode != http.StatusOK {
-		refusal := &tokenError{status: response.StatusCode}
-		if err := json.Unmarshal(raw, refusal); err != nil {
-			refusal.Code = "an answer that is not JSON"
-		}
-		return nil, refusal
 	}
 	answer := &tokenResponse{raw: raw}
 	if err := json.Unmarshal(raw, answer); err != nil {

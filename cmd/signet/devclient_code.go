@@ -24,8 +24,8 @@ type codeFlow struct {
 	resources   []string
 }
 
-// startCode prepares a flow with a fresh state, nonce and PKCE verifier.
-func (d *devClient) startCode(redirectURI, scope string, resources []string) (*codeFlow, error) {
+// startCode prepares a flow with a fresh state, nonce and PKCE verifier. A client that pushes its requests does so now.
+func (d *devClient) startCode(ctx context.Context, redirectURI, scope string, resources []string) (*codeFlow, error) {
 	state, err := oauth.NewID(d.random)
 	if err != nil {
 		return nil, err
@@ -46,6 +46,11 @@ func (d *devClient) startCode(redirectURI, scope string, resources []string) (*c
 	}
 	if len(resources) > 0 {
 		query["resource"] = resources
+	}
+	if d.Push {
+		if query, err = d.push(ctx, query); err != nil {
+			return nil, err
+		}
 	}
 	return &codeFlow{
 		URL: d.meta.AuthorizationEndpoint + "?" + query.Encode(), state: state, verifier: verifier,
@@ -95,7 +100,7 @@ func (d *devClient) codeByBrowser(ctx context.Context, scope string, resources [
 		return nil, next(err, "end the program that has %s, or choose another --redirect-uri that is registered", address)
 	}
 	redirect.Host = listener.Addr().String()
-	flow, err := d.startCode(redirect.String(), scope, resources)
+	flow, err := d.startCode(ctx, redirect.String(), scope, resources)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}

@@ -33,7 +33,7 @@ keys.publish_for, resources.token_format. Without KEY it prints all keys.`,
 		Example: "  signet config explain keys\n  signet config explain resources.token_format",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			docs, err := configReference(provider.ConfigSource)
+			docs, err := configReference(provider.ConfigSource()...)
 			if err != nil {
 				return err
 			}
@@ -74,12 +74,22 @@ func (c *console) explain(docs []keyDoc, prefix string) error {
 }
 
 // configReference walks the struct declarations from Config downwards.
-func configReference(source string) ([]keyDoc, error) {
-	file, err := parser.ParseFile(token.NewFileSet(), "config.go", source, parser.ParseComments)
-	if err != nil {
-		return nil, err
-	}
+func configReference(sources ...string) ([]keyDoc, error) {
 	types := map[string]*typeDoc{}
+	for _, source := range sources {
+		file, err := parser.ParseFile(token.NewFileSet(), "", source, parser.ParseComments)
+		if err != nil {
+			return nil, err
+		}
+		collectTypes(file, types)
+	}
+	if types["Config"] == nil {
+		return nil, errors.New("the source has no struct Config")
+	}
+	return types["Config"].keys("", types), nil
+}
+
+func collectTypes(file *ast.File, types map[string]*typeDoc) {
 	for _, declaration := range file.Decls {
 		general, ok := declaration.(*ast.GenDecl)
 		if !ok {
@@ -93,10 +103,6 @@ func configReference(source string) ([]keyDoc, error) {
 			}
 		}
 	}
-	if types["Config"] == nil {
-		return nil, errors.New("the source has no struct Config")
-	}
-	return types["Config"].keys("", types), nil
 }
 
 type typeDoc struct {
@@ -194,12 +200,14 @@ func typeName(expression ast.Expr) string {
 		return "text"
 	case *ast.Ident:
 		switch e.Name {
-		case "string", "TokenFormat":
+		case "string", "TokenFormat", "MigrateMode", "KeyBackend", "LoginHint":
 			return "text"
 		case "bool":
 			return "true or false"
 		case "int64", "int":
 			return "whole number"
+		case "float64":
+			return "number"
 		}
 	}
 	return "mapping"

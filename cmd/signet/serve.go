@@ -133,6 +133,8 @@ func (h *house) watch(ctx context.Context, g *errgroup.Group, certificates doorC
 	h.store.Subscribe(oauth.TopicKeys, h.keys.Wake)
 	run(func() { h.keys.Run(ctx, refreshKeysEvery) })
 	run(func() { h.store.Run(ctx, sweepEvery) })
+	run(func() { h.provider.Run(ctx) })
+	run(func() { h.lintClients(ctx) })
 }
 
 // recordPolicy keeps in the audit log which rules are in force from now on: after PolicyRefused, still those.

@@ -38,6 +38,7 @@ clients, or from flags, which win over the file.`,
 		Example: `  signet token --client-file .signet/clients/demo-private-key-jwt.json --scope accounts --decode
   signet token --client-file .signet/clients/demo-tls.json --scope accounts --raw
   signet token --client-file .signet/clients/demo-public.json --grant authorization_code --scope "openid accounts"
+  signet token --client-file .signet/clients/demo-fapi2.json --grant authorization_code --scope "openid accounts" --decode
   signet token --client-file .signet/clients/demo-basic.json --grant refresh_token --refresh-token-file FILE
   signet token --issuer https://login.bank.example --client tpp --key tpp-key.pem --cert tpp.pem --scope accounts`,
 		Args: cobra.NoArgs,
@@ -54,6 +55,8 @@ clients, or from flags, which win over the file.`,
 	f.StringVar(&o.flags.KeyID, "kid", "", "key id (default: the key's RFC 7638 thumbprint)")
 	f.StringVar(&o.flags.Certificate, "cert", "", "PEM client certificate to present, with its chain")
 	f.StringVar(&o.flags.CertificateKey, "cert-key", "", "PEM private key of --cert (default: in the same file)")
+	f.StringVar(&o.flags.DPoPKey, "dpop-key", "", "PEM private key to bind the tokens to (RFC 9449)")
+	f.BoolVar(&o.flags.Push, "par", false, "push the authorization request (RFC 9126)")
 	f.StringVar(&o.flags.RedirectURI, "redirect-uri", "", "loopback redirect URI for authorization_code (default: http://127.0.0.1:<free>/callback)")
 	f.StringVar(&o.door, "door", "", "main or mtls (default: mtls when there is a certificate)")
 	f.StringVar(&o.grant, "grant", oauth.GrantClientCredentials, "client_credentials, authorization_code or refresh_token")
@@ -63,7 +66,7 @@ clients, or from flags, which win over the file.`,
 	f.BoolVar(&o.decode, "decode", false, "print the tokens' headers and claims as tables (not verified)")
 	f.BoolVar(&o.raw, "raw", false, "print the access token alone")
 	cmd.MarkFlagsMutuallyExclusive("decode", "raw")
-	cmd.AddCommand(c.tokenDecodeCommand())
+	cmd.AddCommand(c.tokenDecodeCommand(), c.tokenProofCommand())
 	return cmd
 }
 
@@ -87,6 +90,44 @@ func (c *console) tokenDecodeCommand() *cobra.Command {
 			return c.showJWT(token)
 		},
 	}
+}
+
+func (c *console) tokenProofCommand() *cobra.Command {
+	var file, tokenFile, method, nonce string
+	cmd := &cobra.Command{
+		Use:   "proof URL",
+		Short: "Print a DPoP proof for one request with an access token (for development)",
+		Long:  "Prints the value of the DPoP header for one request to URL. A proof is good once, and for a minute.",
+		Example: `  signet token proof https://localhost:9446/accounts --client-file .signet/clients/demo-fapi2.json --token-file token
+  curl -H "Authorization: DPoP $TOKEN" -H "DPoP: $(printf %s "$TOKEN" | signet token proof URL --client-file FILE --token-file -)" URL`,
+		Args: exactArgs("URL"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			settings, err := readClientSettings(file)
+			if err != nil {
+				return err
+			}
+			if settings.DPoPKey == "" {
+				return next(fmt.Errorf("%s has no dpop_key", file), "choose a client that binds its tokens to a DPoP key")
+			}
+			token, err := c.readSecret(tokenFile)
+			if err != nil {
+				return err
+			}
+			proof, err := (&devClient{clientSettings: settings, system: c.system}).proof(method, args[0], oauth.Secret(token), nonce)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(c.out, proof)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&file, "client-file", "", "JSON file that describes the client")
+	f.StringVar(&tokenFile, "token-file", "-", "file with the access token; - reads standard input")
+	f.StringVar(&method, "method", "GET", "the request's method")
+	f.StringVar(&nonce, "nonce", "", "the resource server's DPoP-Nonce, when it asked for one")
+	_ = cmd.MarkFlagRequired("client-file")
+	return cmd
 }
 
 func (c *console) showJWT(token string) error {
@@ -129,12 +170,13 @@ func (c *console) tokenSettings(o tokenOptions) (s clientSettings, err error) {
 	}{
 		{o.flags.Issuer, &s.Issuer}, {o.flags.CA, &s.CA}, {o.flags.ClientID, &s.ClientID}, {o.flags.Key, &s.Key},
 		{o.flags.KeyID, &s.KeyID}, {o.flags.Certificate, &s.Certificate}, {o.flags.CertificateKey, &s.CertificateKey},
-		{o.flags.RedirectURI, &s.RedirectURI},
+		{o.flags.RedirectURI, &s.RedirectURI}, {o.flags.DPoPKey, &s.DPoPKey},
 	} {
 		if value.flag != "" {
 			*value.into = value.flag
 		}
 	}
+	s.Push = s.Push || o.flags.Push
 	if o.flags.Certificate != "" && o.flags.CertificateKey == "" {
 		s.CertificateKey = "" // the file's key belongs to the file's certificate
 	}

@@ -29,10 +29,12 @@ type situation struct {
 	// settled: the user has logged in for this very request, or was found logged in recently enough.
 	settled bool
 	consent oauth.Consent // what the user has agreed to before
+	owner   string        // whose grant is to be changed; "" = no grant is
 	now     time.Time
 }
 
-// decide applies prompt, max_age and consent (OpenID Connect Core sections 3.1.2.1, 3.1.2.3, 3.1.2.4).
+// decide applies prompt, max_age, the ownership of a grant and consent (OpenID Connect Core sections 3.1.2.1, 3.1.2.3,
+// 3.1.2.4).
 func decide(s situation) step {
 	silent := slices.Contains(s.request.Prompt, promptNone)
 	if needsLogin(s) {
@@ -40,6 +42,9 @@ func decide(s situation) step {
 			return refuse{oauth.Errorf(oauth.LoginRequired, "the user is not logged in, or not recently enough")}
 		}
 		return askLogin{}
+	}
+	if s.owner != "" && s.owner != s.user.ID {
+		return refuse{notTheirs()}
 	}
 	if needsConsent(s) {
 		if silent {
@@ -69,6 +74,9 @@ func needsLogin(s situation) bool {
 
 func needsConsent(s situation) bool {
 	if slices.Contains(s.request.Prompt, promptConsent) || !assured(s.client, s.request.RedirectURI) {
+		return true
+	}
+	if len(s.request.Details) > 0 { // each is about one thing, such as one payment: no agreement covers the next
 		return true
 	}
 	if s.consent.UserID != s.user.ID || s.consent.ClientID != s.client.ID {

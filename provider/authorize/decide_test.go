@@ -29,6 +29,8 @@ func TestDecide(t *testing.T) {
 		uri     string
 		client  *oauth.Client
 		consent oauth.Consent
+		details oauth.Details
+		owner   string
 		want    string
 	}{
 		{name: "nobody", want: "login"},
@@ -42,6 +44,12 @@ func TestDecide(t *testing.T) {
 		{name: "wider scope", user: loggedIn(0), scope: oauth.Scope{"openid", "payments"}, consent: agreed, want: "consent"},
 		{name: "agreed resource", user: loggedIn(0), target: []string{accounts}, consent: agreed, want: "code"},
 		{name: "another resource", user: loggedIn(0), target: []string{"https://b.example"}, consent: agreed, want: "consent"},
+		{name: "details are asked for each time", user: loggedIn(0), consent: agreed, details: oauth.Details{payment("1")}, want: "consent"},
+		{name: "the same, silently", user: loggedIn(0), consent: agreed, details: oauth.Details{payment("1")}, prompt: []string{"none"}, want: "consent_required"},
+		{name: "details alone", user: loggedIn(0), scope: oauth.Scope{}, details: oauth.Details{payment("1")}, want: "consent"},
+		{name: "own grant", user: loggedIn(0), consent: agreed, owner: "u1", want: "code"},
+		{name: "another's grant", user: loggedIn(0), consent: agreed, owner: "u2", want: "access_denied"},
+		{name: "another's grant, nobody there", owner: "u2", want: "login"},
 		{name: "prompt login", user: loggedIn(0), prompt: []string{"login"}, consent: agreed, want: "login"},
 		{name: "prompt login, done", user: loggedIn(0), settled: true, prompt: []string{"login"}, consent: agreed, want: "code"},
 		{name: "prompt select_account", user: loggedIn(0), prompt: []string{"select_account"}, consent: agreed, want: "login"},
@@ -60,12 +68,12 @@ func TestDecide(t *testing.T) {
 		{name: "the same, silently", user: loggedIn(0), client: public, uri: "com.example:/cb", prompt: []string{"none"}, consent: agreed, want: "consent_required"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := situation{client: test.client, user: test.user, settled: test.settled, consent: test.consent, now: now}
+			s := situation{client: test.client, user: test.user, settled: test.settled, consent: test.consent, owner: test.owner, now: now}
 			if s.client == nil {
 				s.client = confidential
 			}
 			s.request = oauth.AuthorizationRequest{
-				Prompt: test.prompt, MaxAge: test.maxAge, Scope: test.scope, Resources: test.target, RedirectURI: test.uri,
+				Prompt: test.prompt, MaxAge: test.maxAge, Scope: test.scope, Resources: test.target, RedirectURI: test.uri, Details: test.details,
 			}
 			if test.scope == nil {
 				s.request.Scope = oauth.Scope{"openid", "accounts"}

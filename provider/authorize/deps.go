@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,9 @@ import (
 	"time"
 
 	"signet/provider/audit"
+	"signet/provider/binding"
+	"signet/provider/issue"
+	"signet/provider/jose"
 	"signet/provider/oauth"
 	"signet/provider/session"
 )
@@ -21,8 +25,28 @@ type Store interface {
 	User(ctx context.Context, id string) (oauth.User, error)
 	Interaction(ctx context.Context, digest oauth.Digest) (oauth.Interaction, error)
 	Consent(ctx context.Context, userID, clientID string) (oauth.Consent, error)
+	// Pushed returns used and expired requests too, for as long as they are kept.
+	Pushed(ctx context.Context, digest oauth.Digest) (oauth.PushedRequest, error)
+	// Grant returns revoked grants too.
+	Grant(ctx context.Context, id string) (oauth.Grant, error)
 	// Commit applies all changes durably or none; *oauth.Conflict when a conditional one came second.
 	Commit(ctx context.Context, changes ...oauth.Change) error
+}
+
+// Authenticator proves who pushes a request, and who signed one; package clientauth has one.
+type Authenticator interface {
+	Authenticate(ctx context.Context, r *http.Request, params oauth.Params, endpoints []string) (oauth.ClientAuthentication, error)
+	VerifySigned(ctx context.Context, c *oauth.Client, compact string, algs []string) (jose.Verified, error)
+}
+
+// Binder finds out what the sender of a request holds; package binding has one.
+type Binder interface {
+	From(w http.ResponseWriter, r *http.Request, leaf *x509.Certificate, urls, algs []string, access oauth.Secret) (binding.Sender, error)
+}
+
+// Details judges authorization_details (RFC 9396 section 5); package rar does.
+type Details interface {
+	Check(client *oauth.Client, raw string) (oauth.Details, *oauth.Error)
 }
 
 // Interactor sends the browser to the page that the waiting request needs: login while waiting.User is
@@ -37,27 +61,41 @@ type Auditor interface {
 	Add(ctx context.Context, entry oauth.AuditEntry) error
 }
 
-// Deps is what the endpoint works with. All fields are required.
+// Deps is what the endpoint works with. All fields are required unless they say otherwise.
 type Deps struct {
-	Store    Store
-	Sessions *session.Manager
-	Interact Interactor
-	Audit    Auditor
+	Store        Store
+	Sessions     *session.Manager
+	Interact     Interactor
+	Audit        Auditor
+	Authenticate Authenticator
+	Bind         Binder
+	Details      Details
+	Issue        *issue.Issuer
 	// ErrorPage answers with a page for people, where redirecting would be unsafe, and logs err.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, err error)
 	// FormPostPage answers with a form that carries fields to action by POST when the user presses its
 	// button (OAuth 2.0 Form Post Response Mode section 2); clientName is for people.
 	FormPostPage func(w http.ResponseWriter, r *http.Request, clientName, action string, fields url.Values)
 
-	Issuer     string // "iss" in every answer (RFC 9207 section 2)
-	ResumePath string // the path at which Resume is mounted
-	Floor      oauth.Profile
-	Scopes     []string // all scopes that this server knows
-	Resources  []string // all resource servers' identifiers (RFC 8707)
+	Issuer        string   // "iss" in every answer (RFC 9207 section 2), "aud" of every request object
+	ResumePath    string   // the path at which Resume is mounted
+	PushEndpoints []string // the URLs at which Push is mounted, at both doors
+	// Audiences are what an assertion at Push may be for besides (RFC 9126 section 2): the token endpoint's URLs.
+	Audiences []string
+	Floor         oauth.Profile
+	Scopes        []string // all scopes that this server knows; may be empty
+	Resources     []string // all resource servers' identifiers (RFC 8707); may be empty
+	ACRs          []string // all authentication contexts that a login here reaches; may be empty
+	// GrantManagement serves grant_management_action; without it the parameter is ignored.
+	// GrantActionRequired refuses a request that has none.
+	GrantManagement, GrantActionRequired bool
 
 	CodeLifetime        time.Duration // the profile's cap holds besides
 	RefreshLifetime     time.Duration // a new grant is kept this long beyond its code
 	InteractionLifetime time.Duration // login and consent together
+	PushedLifetime      time.Duration // of a request_uri, in whole seconds; the profile's cap holds besides
+	ResponseLifetime    time.Duration // of a JWT-secured answer (JARM section 2.1)
+	IDTokenLifetime     time.Duration // of an ID token in the answer
 
 	Clock  oauth.Clock
 	Random oauth.Random
@@ -75,19 +113,27 @@ func (d Deps) validate() error {
 	need(d.Sessions != nil, "Sessions")
 	need(d.Interact != nil, "Interact")
 	need(d.Audit != nil, "Audit")
+	need(d.Authenticate != nil, "Authenticate")
+	need(d.Bind != nil, "Bind")
+	need(d.Details != nil, "Details")
+	need(d.Issue != nil, "Issue")
 	need(d.ErrorPage != nil, "ErrorPage")
 	need(d.FormPostPage != nil, "FormPostPage")
 	need(d.Issuer != "", "Issuer")
 	need(strings.HasPrefix(d.ResumePath, "/"), "ResumePath, an absolute path,")
+	need(len(d.PushEndpoints) > 0, "PushEndpoints")
 	need(d.Floor.Name != "", "Floor")
 	need(d.CodeLifetime > 0, "a positive CodeLifetime")
 	need(d.RefreshLifetime > 0, "a positive RefreshLifetime")
 	need(d.InteractionLifetime > 0, "a positive InteractionLifetime")
+	need(d.PushedLifetime >= time.Second, "a PushedLifetime of a second or more")
+	need(d.ResponseLifetime > 0, "a positive ResponseLifetime")
+	need(d.IDTokenLifetime > 0, "a positive IDTokenLifetime")
 	need(d.Clock != nil && d.Random != nil && d.Log != nil, "Clock, Random and Log")
 	return errors.Join(faults...)
 }
 
-// Endpoint is the authorization endpoint.
+// Endpoint is the authorization endpoint, with the pushed authorization request endpoint beside it.
 type Endpoint struct {
 	deps     Deps
 	recorder *audit.Recorder

@@ -9,54 +9,73 @@ import (
 	"signet/provider/oauth"
 )
 
+// party is an existing, enabled client with the profile it is held to.
+type party struct {
+	client  *oauth.Client
+	profile oauth.Profile // the floor, tightened by the client's own
+}
+
 // destination is where an answer may be sent: a registered redirect URI of an existing, enabled client.
-// Only findDestination and resumed requests make one, so whoever holds one may redirect.
+// Only findDestination and stored requests make one, so whoever holds one may redirect.
 type destination struct {
-	client      *oauth.Client
-	profile     oauth.Profile // the floor, tightened by the client's own
+	party
 	redirectURI string
-	mode        string // response_mode; an entry of responders
+	mode        string // response_mode; an entry of modes
 	state       string
 }
 
-// findDestination judges the two parameters that decide whether the client may be answered at all. Its
+// findDestination judges the parameters that decide whether the client may be answered at all, and how. Its
 // errors are for a page: redirecting would make the server an open redirector (RFC 6749 section 4.1.2.1).
-func (e *Endpoint) findDestination(ctx context.Context, p oauth.Params) (destination, error) {
-	if !p.Has("client_id") {
-		return destination{}, oauth.Errorf(oauth.InvalidRequest, "client_id is missing")
-	}
-	client, profile, err := e.client(ctx, p.Get("client_id"))
-	if err != nil {
-		return destination{}, err
-	}
+func findDestination(who party, p oauth.Params) (destination, error) {
 	uri := p.Get("redirect_uri")
 	if uri == "" {
 		return destination{}, oauth.Errorf(oauth.InvalidRequest, "redirect_uri is missing")
 	}
-	if !registered(client, uri) {
+	if !registered(who.client, uri) {
 		return destination{}, oauth.Errorf(oauth.InvalidRequest, "redirect_uri is not registered for this client")
 	}
-	return destination{client: client, profile: profile, redirectURI: uri, mode: modeQuery, state: p.Get("state")}, nil
+	d := destination{party: who, redirectURI: uri, state: p.Get("state")}
+	d.mode, _ = modeFor(p, uri)
+	if len(d.state) > maxState {
+		d.state = ""
+	}
+	return d, nil
 }
 
-// client reads a client that may be answered, with the profile it is held to.
-func (e *Endpoint) client(ctx context.Context, id string) (*oauth.Client, oauth.Profile, error) {
+// destinationOf is the destination of a request that was validated earlier. Minutes may have passed: what its
+// client has lost since counts no more. The errors are for a page.
+func destinationOf(who party, req oauth.AuthorizationRequest) (destination, error) {
+	if !registered(who.client, req.RedirectURI) {
+		return destination{}, oauth.Errorf(oauth.InvalidRequest, "redirect_uri is no longer registered for this client")
+	}
+	if !req.Scope.Within(who.client.Scopes()) || !who.client.Allows(oauth.GrantAuthorizationCode) ||
+		!allowsResponse(who.client, req.ResponseType) || !slices.Contains(who.profile.ResponseTypes, req.ResponseType) {
+		return destination{}, oauth.Errorf(oauth.InvalidRequest, "the client's registration was reduced meanwhile")
+	}
+	return destination{party: who, redirectURI: req.RedirectURI, mode: req.ResponseMode, state: req.State}, nil
+}
+
+// client reads a client that may be answered.
+func (e *Endpoint) client(ctx context.Context, id string) (party, error) {
+	if id == "" {
+		return party{}, oauth.Errorf(oauth.InvalidRequest, "client_id is missing")
+	}
 	client, err := e.deps.Store.Client(ctx, id)
 	if errors.Is(err, oauth.ErrNotFound) {
-		return nil, oauth.Profile{}, oauth.Errorf(oauth.InvalidRequest, "the client is not known").Because(err)
+		return party{}, oauth.Errorf(oauth.InvalidRequest, "the client is not known").Because(err)
 	}
 	if err != nil {
-		return nil, oauth.Profile{}, err
+		return party{}, err
 	}
 	if client.Disabled {
-		return nil, oauth.Profile{}, oauth.Errorf(oauth.InvalidRequest, "the client is not known").
+		return party{}, oauth.Errorf(oauth.InvalidRequest, "the client is not known").
 			Because(errors.New("the client is disabled"))
 	}
 	profile, ok := e.deps.Floor.For(client)
 	if !ok {
-		return nil, oauth.Profile{}, errors.New("the client's profile is not known to this build")
+		return party{}, errors.New("the client's profile is not known to this build")
 	}
-	return client, profile, nil
+	return party{client, profile}, nil
 }
 
 // registered compares by exact string (RFC 9700 section 2.1), but for the port of a native app's loopback

@@ -17,17 +17,16 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.deps.ErrorPage(w, r, fault)
 		return
 	}
-	d, err := e.findDestination(r.Context(), params)
+	who, err := e.client(r.Context(), params.Get("client_id"))
 	if err != nil {
 		e.deps.ErrorPage(w, r, err)
 		return
 	}
-	req, fault := e.validate(&d, params)
-	if fault != nil {
-		e.refuse(w, r, d, fault)
+	p, err := e.receive(r.Context(), who, params)
+	if err != nil {
+		e.turnAway(w, r, p.destination, err)
 		return
 	}
-	p := progress{destination: d, waiting: oauth.Interaction{Request: req}}
 	if r.Method == http.MethodPost {
 		// A form of another site does not carry our SameSite=Lax cookies; the GET that follows does.
 		e.postpone(w, r, p)
@@ -45,6 +44,35 @@ func parse(w http.ResponseWriter, r *http.Request) (oauth.Params, *oauth.Error) 
 	default:
 		return oauth.Params{}, web.MethodNotAllowed(http.MethodGet, http.MethodPost)
 	}
+}
+
+// receive validates a request, in whatever form it came. After an error the progress has a destination if, and
+// only if, the client may be told.
+func (e *Endpoint) receive(ctx context.Context, who party, params oauth.Params) (progress, error) {
+	if params.Has("request_uri") {
+		return e.receivePushed(ctx, who, params)
+	}
+	from := inquiry{party: who, params: params}
+	unverified := e.open(ctx, &from)
+	d, err := findDestination(who, from.params)
+	switch {
+	case unverified != nil:
+		return progress{destination: d}, unverified
+	case err != nil:
+		return progress{}, err
+	}
+	p := progress{destination: d}
+	p.waiting.Request, err = e.validate(ctx, from, d)
+	return p, err
+}
+
+// turnAway answers a request that was not accepted: the client, where it may be told, or the user.
+func (e *Endpoint) turnAway(w http.ResponseWriter, r *http.Request, d destination, err error) {
+	if d.client == nil {
+		e.deps.ErrorPage(w, r, err)
+		return
+	}
+	e.refuse(w, r, d, err)
 }
 
 // progress is a validated request on its way. ticket is set once the request is parked in the store.
@@ -66,8 +94,14 @@ func (e *Endpoint) advance(w http.ResponseWriter, r *http.Request, p progress) {
 		e.refuse(w, r, p.destination, err)
 		return
 	}
+	owner, err := e.owner(r.Context(), p.waiting.Request)
+	if err != nil {
+		e.refuse(w, r, p.destination, err)
+		return
+	}
 	next := decide(situation{
-		request: p.waiting.Request, client: p.client, user: user, settled: settled, consent: consent, now: e.deps.Clock(),
+		request: p.waiting.Request, client: p.client, user: user, settled: settled, consent: consent, owner: owner,
+		now: e.deps.Clock(),
 	})
 	switch next := next.(type) {
 	case refuse:

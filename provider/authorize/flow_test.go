@@ -19,6 +19,16 @@ func kinds(changes []oauth.Change) (names []string) {
 		switch c := change.(type) {
 		case oauth.StoreGrant:
 			names = append(names, "grant")
+		case oauth.ReplaceGrant:
+			names = append(names, "changed grant")
+		case oauth.StorePushed:
+			names = append(names, "push")
+		case oauth.UsePushed:
+			names = append(names, "pushed is used")
+		case oauth.UseAssertion:
+			names = append(names, "assertion")
+		case oauth.UseProof:
+			names = append(names, "proof")
 		case oauth.StoreCode:
 			names = append(names, "code")
 		case oauth.FinishInteraction:

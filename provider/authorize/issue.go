@@ -4,17 +4,27 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
+	"time"
 
 	"signet/provider/audit"
 	"signet/provider/oauth"
 	"signet/provider/web"
 )
 
-// issue makes the code, commits it together with all that it implies, and only then sends it
-// (RFC 6749 section 4.1.2). given says that the user has just agreed on the consent page.
+// issue makes the code and the answer, commits all that they imply, and only then sends it (RFC 6749 section
+// 4.1.2). given says that the user has just agreed on the consent page.
 func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, p progress, user oauth.EndUser, given bool) {
+	user, err := e.settleACR(user, p.waiting.Request)
+	if err != nil {
+		e.uncommitted(w, r, p.destination, err)
+		return
+	}
 	code, changes, err := e.approval(r.Context(), p, user, given)
+	if err != nil {
+		e.uncommitted(w, r, p.destination, err)
+		return
+	}
+	answer, err := e.successful(r.Context(), p, user, code)
 	if err == nil {
 		err = e.deps.Store.Commit(r.Context(), changes...)
 	}
@@ -25,18 +35,22 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, p progress, use
 	if p.ticket != nil {
 		p.ticket.Drop(w)
 	}
-	e.respond(w, r, p.destination, url.Values{"code": {code.Reveal()}})
+	e.respond(w, r, p.destination, answer)
 }
 
-// uncommitted answers a request whose commit failed. When it came second - the same form was sent twice -
-// the client has its answer already: one code only, and a page for this one.
+// uncommitted answers a request whose commit failed. When it came second - the same form was sent twice, or a
+// request_uri answered in two windows - the client has its answer already: one code only, and a page for this one.
 func (e *Endpoint) uncommitted(w http.ResponseWriter, r *http.Request, d destination, err error) {
 	var lost *oauth.Conflict
-	if errors.As(err, &lost) {
-		e.deps.ErrorPage(w, r, err)
+	if !errors.As(err, &lost) {
+		e.refuse(w, r, d, err)
 		return
 	}
-	e.refuse(w, r, d, err)
+	if _, changed := lost.Change.(oauth.ReplaceGrant); changed { // by another request: this one has no answer yet
+		e.refuse(w, r, d, lost.ConflictError())
+		return
+	}
+	e.deps.ErrorPage(w, r, err)
 }
 
 // approval returns a new code and the one commit that makes it good.
@@ -45,28 +59,21 @@ func (e *Endpoint) approval(ctx context.Context, p progress, user oauth.EndUser,
 	if err != nil {
 		return "", nil, err
 	}
-	grantID, err := oauth.NewID(e.deps.Random)
+	req, now := p.waiting.Request, e.deps.Clock()
+	until := now.Add(min(e.deps.CodeLifetime, p.profile.MaxCodeLifetime))
+	grant, change, err := e.settleGrant(ctx, req, user, now, until.Add(e.deps.RefreshLifetime))
 	if err != nil {
 		return "", nil, err
 	}
-	req, now := p.waiting.Request, e.deps.Clock()
-	until := now.Add(min(e.deps.CodeLifetime, p.profile.MaxCodeLifetime))
-	changes := []oauth.Change{
-		oauth.StoreGrant{Grant: oauth.Grant{
-			ID: grantID, ClientID: p.client.ID, UserID: user.ID, Scope: req.Scope, Resources: req.Resources,
-			CreatedAt: now, ExpiresAt: until.Add(e.deps.RefreshLifetime),
-		}},
-		oauth.StoreCode{Code: oauth.AuthorizationCode{
-			Digest: code.Digest(), ClientID: p.client.ID, GrantID: grantID, Request: req, User: user,
-			Scope: req.Scope, IssuedAt: now, ExpiresAt: until,
-		}},
-	}
-	if p.ticket != nil {
-		changes = append(changes, oauth.FinishInteraction{Digest: p.waiting.Digest})
-	}
+	// The code is good for the whole of the grant, which after a merge is more than was asked for now.
+	granted := req
+	granted.Scope, granted.Resources, granted.Details = grant.Scope, grant.Resources, grant.Details
+	changes := append([]oauth.Change{change, oauth.StoreCode{Code: oauth.AuthorizationCode{
+		Digest: code.Digest(), ClientID: p.client.ID, GrantID: grant.ID, Request: granted, User: user,
+		Scope: grant.Scope, IssuedAt: now, ExpiresAt: until,
+	}}}, p.answered(now)...)
 	about := oauth.AuditEntry{
-		RequestID: web.RequestID(ctx), ClientID: p.client.ID, Subject: user.ID, GrantID: grantID,
-		Detail: map[string]any{"scope": req.Scope.String(), "resources": req.Resources, "acr": user.ACR},
+		RequestID: web.RequestID(ctx), ClientID: p.client.ID, Subject: user.ID, GrantID: grant.ID, Detail: describe(req, user),
 	}
 	events := []audit.Event{audit.CodeIssued}
 	if given {
@@ -83,4 +90,28 @@ func (e *Endpoint) approval(ctx context.Context, p progress, user oauth.EndUser,
 		changes = append(changes, entry)
 	}
 	return code, changes, nil
+}
+
+// answered are the changes that end the request, whatever its answer.
+func (p progress) answered(now time.Time) []oauth.Change {
+	var changes []oauth.Change
+	if p.ticket != nil {
+		changes = append(changes, oauth.FinishInteraction{Digest: p.waiting.Digest})
+	}
+	if p.waiting.Pushed != (oauth.Digest{}) {
+		changes = append(changes, oauth.UsePushed{Digest: p.waiting.Pushed, At: now})
+	}
+	return changes
+}
+
+// describe is what the audit log keeps of what was agreed to.
+func describe(req oauth.AuthorizationRequest, user oauth.EndUser) map[string]any {
+	detail := map[string]any{"scope": req.Scope.String(), "resources": req.Resources, "acr": user.ACR}
+	if len(req.Details) > 0 {
+		detail["authorization_details"] = req.Details
+	}
+	if req.GrantAction != "" {
+		detail["grant_management_action"] = string(req.GrantAction)
+	}
+	return detail
 }

@@ -2,72 +2,70 @@ package authorize
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 
 	"signet/provider/audit"
 	"signet/provider/oauth"
 	"signet/provider/web"
 )
 
-// Values of response_mode (OAuth 2.0 Multiple Response Type Encoding Practices section 2.1, OAuth 2.0
-// Form Post Response Mode section 2).
-const (
-	modeQuery    = "query"
-	modeFragment = "fragment"
-	modeFormPost = "form_post"
-)
+// sealed is an answer that is ready to be sent: complete and, if its mode is one of JARM's, signed.
+type sealed struct{ fields url.Values }
 
-// responder carries the answer's parameters to the client through the browser.
-type responder func(e *Endpoint, w http.ResponseWriter, r *http.Request, d destination, answer url.Values)
-
-// responders is the registry of response modes.
-func responders() map[string]responder {
-	return map[string]responder{
-		modeQuery: func(_ *Endpoint, w http.ResponseWriter, _ *http.Request, d destination, answer url.Values) {
-			web.SeeOther(w, withQuery(d.redirectURI, answer))
-		},
-		modeFragment: func(_ *Endpoint, w http.ResponseWriter, _ *http.Request, d destination, answer url.Values) {
-			web.SeeOther(w, d.redirectURI+"#"+answer.Encode())
-		},
-		modeFormPost: func(e *Endpoint, w http.ResponseWriter, r *http.Request, d destination, answer url.Values) {
-			e.deps.FormPostPage(w, r, d.client.Name, d.redirectURI, answer)
-		},
-	}
-}
-
-// ResponseModes are the values of response_mode that the endpoint serves, for discovery.
-func ResponseModes() []string { return slices.Sorted(maps.Keys(responders())) }
-
-// respond sends an answer with the request's state and the issuer (RFC 9207 section 2), which every
-// answer carries.
-func (e *Endpoint) respond(w http.ResponseWriter, r *http.Request, d destination, answer url.Values) {
+// seal completes an answer with the request's state and the issuer (RFC 9207 section 2), which every answer
+// carries. Whatever can fail about an answer fails here, before anything is committed.
+func (e *Endpoint) seal(ctx context.Context, d destination, answer url.Values) (sealed, error) {
 	answer.Set("iss", e.deps.Issuer)
 	if d.state != "" {
 		answer.Set("state", d.state)
 	}
-	responders()[d.mode](e, w, r, d, answer)
+	if !secured(d.mode) {
+		return sealed{answer}, nil
+	}
+	jwt, err := e.deps.Issue.Response(ctx, d.client, d.profile.SigningAlgs, answer, e.deps.Clock(), e.deps.ResponseLifetime)
+	if err != nil {
+		return sealed{}, err
+	}
+	return sealed{url.Values{"response": {jwt}}}, nil
 }
 
-// respondError sends an error to the client (RFC 6749 section 4.1.2.1).
+// respond sends an answer.
+func (e *Endpoint) respond(w http.ResponseWriter, r *http.Request, d destination, answer sealed) {
+	modes()[d.mode](e, w, r, d, answer.fields)
+}
+
+// respondError sends an error to the client (RFC 6749 section 4.1.2.1). One that cannot be signed as the client
+// asked is shown to the user instead.
 func (e *Endpoint) respondError(w http.ResponseWriter, r *http.Request, d destination, err error) {
+	answer, sealErr := e.sealError(r.Context(), d, err)
+	if sealErr != nil {
+		e.deps.ErrorPage(w, r, errors.Join(err, sealErr))
+		return
+	}
+	e.logRefusal(r.Context(), d, err)
+	e.respond(w, r, d, answer)
+}
+
+func (e *Endpoint) sealError(ctx context.Context, d destination, err error) (sealed, error) {
 	shown := web.Public(err)
-	web.NotesOf(r.Context()).Error = shown.Code
 	answer := url.Values{"error": {string(shown.Code)}}
 	if shown.Description != "" {
 		answer.Set("error_description", shown.Description)
 	}
+	return e.seal(ctx, d, answer)
+}
+
+func (e *Endpoint) logRefusal(ctx context.Context, d destination, err error) {
+	code := web.Public(err).Code
+	web.NotesOf(ctx).Error = code
 	level := slog.LevelInfo
-	if shown.Code == oauth.ServerError || shown.Code == oauth.TemporarilyUnavailable {
+	if code == oauth.ServerError || code == oauth.TemporarilyUnavailable {
 		level = slog.LevelError
 	}
-	e.deps.Log.Log(r.Context(), level, "authorization refused",
-		"request_id", web.RequestID(r.Context()), "client_id", d.client.ID, "err", err)
-	e.respond(w, r, d, answer)
+	e.deps.Log.Log(ctx, level, "authorization refused", "request_id", web.RequestID(ctx), "client_id", d.client.ID, "err", err)
 }
 
 // refuse is respondError for a request that commits nothing: its audit entry goes through the queue. What nobody
@@ -89,17 +87,5 @@ func (e *Endpoint) recordRefusal(ctx context.Context, d destination, userID stri
 	}
 	if err != nil {
 		e.deps.Log.ErrorContext(ctx, "audit entry lost", "event", audit.CodeRefused, "request_id", web.RequestID(ctx), "err", err)
-	}
-}
-
-// withQuery appends to a URI that may have a query already, which stays as it is (RFC 6749 section 3.1.2).
-func withQuery(uri string, answer url.Values) string {
-	switch {
-	case !strings.Contains(uri, "?"):
-		return uri + "?" + answer.Encode()
-	case strings.HasSuffix(uri, "?"), strings.HasSuffix(uri, "&"):
-		return uri + answer.Encode()
-	default:
-		return uri + "&" + answer.Encode()
 	}
 }

@@ -41,18 +41,14 @@ func (e *Endpoint) resume(r *http.Request) (progress, error) {
 	if err != nil {
 		return progress{}, err
 	}
-	req := waiting.Request
-	client, profile, err := e.client(r.Context(), req.ClientID)
+	who, err := e.client(r.Context(), waiting.Request.ClientID)
 	if err != nil {
 		return progress{}, err
 	}
-	if !registered(client, req.RedirectURI) {
-		return progress{}, oauth.Errorf(oauth.InvalidRequest, "redirect_uri is no longer registered for this client")
+	to, err := destinationOf(who, waiting.Request)
+	if err != nil {
+		return progress{}, err
 	}
-	if !req.Scope.Within(client.Scopes()) || !client.Allows(oauth.GrantAuthorizationCode) {
-		return progress{}, oauth.Errorf(oauth.InvalidRequest, "the client's registration was reduced meanwhile")
-	}
-	to := destination{client: client, profile: profile, redirectURI: req.RedirectURI, mode: req.ResponseMode, state: req.State}
 	return progress{destination: to, waiting: waiting, ticket: &ticket}, nil
 }
 
@@ -93,14 +89,21 @@ func (e *Endpoint) deny(w http.ResponseWriter, r *http.Request, p progress, user
 	if user != nil {
 		about.Subject = user.ID
 	}
+	denial := oauth.Errorf(oauth.AccessDenied, "the user denied the request")
+	answer, err := e.sealError(r.Context(), p.destination, denial)
+	if err != nil {
+		e.deps.ErrorPage(w, r, err)
+		return
+	}
 	entry, err := e.recorder.Change(audit.ConsentDenied, about)
 	if err == nil {
-		err = e.deps.Store.Commit(r.Context(), oauth.FinishInteraction{Digest: p.waiting.Digest}, entry)
+		err = e.deps.Store.Commit(r.Context(), append(p.answered(e.deps.Clock()), entry)...)
 	}
 	if err != nil {
 		e.deps.ErrorPage(w, r, err)
 		return
 	}
 	p.ticket.Drop(w)
-	e.respondError(w, r, p.destination, oauth.Errorf(oauth.AccessDenied, "the user denied the request"))
+	e.logRefusal(r.Context(), p.destination, denial)
+	e.respond(w, r, p.destination, answer)
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/binding"
+	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/provider/session"
 	"signet/provider/session/sessiontest"
@@ -27,12 +29,15 @@ type rig struct {
 	now     time.Time
 	cookies sessiontest.Browser
 	asked   []oauth.Interaction // what Interact was called with
+	sender  binding.Sender      // what whoever pushes has proved to hold
+	failing error               // what signing returns
 }
 
 const (
 	issuer   = "https://localhost:9443"
 	callback = "https://app.example/cb"
 	accounts = "https://localhost:9446"
+	pushURL  = issuer + "/par"
 )
 
 func newRig(t *testing.T) *rig {
@@ -40,20 +45,22 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, now: time.Unix(1_800_000_000, 0).UTC(), cookies: sessiontest.Browser{}}
 	app := &oauth.Client{
 		ID: "app", Name: "The App", AuthMethod: oauth.AuthPrivateKeyJWT, Scope: "openid profile accounts offline_access",
-		GrantTypes:   []string{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken},
+		GrantTypes: []string{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken}, JWKS: keysOf(appKey),
 		RedirectURIs: []string{callback, "https://app.example/cb?tenant=1"}, Resources: []string{accounts},
 	}
 	native := &oauth.Client{
 		ID: "native", AuthMethod: oauth.AuthNone, Scope: "openid accounts", GrantTypes: []string{oauth.GrantAuthorizationCode},
 		RedirectURIs: []string{"http://127.0.0.1/cb", "com.example.app:/cb"},
 	}
-	fapi, off, odd, machine := *app, *app, *app, *app
+	fapi, off, odd, machine, signing, advanced := *app, *app, *app, *app, *app, *app
 	fapi.ID, fapi.Profile = "fapi", oauth.ProfileFAPI2Security
+	signing.ID, signing.Profile = "signing", oauth.ProfileFAPI2MessageSigning
+	advanced.ID, advanced.Profile, advanced.ResponseTypes = "advanced", oauth.ProfileFAPI1Advanced, []string{"code", "code id_token"}
 	off.ID, off.Disabled = "off", true
 	odd.ID, odd.Profile = "odd", "unheard-of"
 	machine.ID, machine.GrantTypes = "machine", []string{oauth.GrantClientCredentials}
 	r.store = sessiontest.NewStore(
-		[]*oauth.Client{app, native, &fapi, &off, &odd, &machine},
+		[]*oauth.Client{app, native, &fapi, &off, &odd, &machine, &signing, &advanced},
 		[]oauth.User{{ID: "u1", Username: "anna"}, {ID: "u2", Username: "ben"}},
 	)
 	r.Endpoint = r.endpoint()
@@ -74,9 +81,14 @@ func (r *rig) endpoint() *Endpoint {
 		FormPostPage: func(w http.ResponseWriter, _ *http.Request, name, action string, fields url.Values) {
 			_, _ = w.Write([]byte("FORM " + name + " " + action + " " + fields.Encode()))
 		},
-		Issuer: issuer, ResumePath: "/authorize/resume", Floor: oauth.Profiles[oauth.ProfileOpenID],
+		Authenticate: r.authenticator(clock), Bind: r, Details: r, Issue: issue.New(issue.Options{
+			Issuer: issuer, Signer: r, Random: rand.Reader, Algs: []string{"ES256", "PS256"},
+		}),
+		Issuer: issuer, ResumePath: "/authorize/resume", PushEndpoints: []string{pushURL}, Floor: oauth.Profiles[oauth.ProfileOpenID],
+		ACRs: []string{"pw", "urn:bank:sca"}, GrantManagement: true,
 		Scopes: []string{"openid", "profile", "accounts", "payments", "offline_access"}, Resources: []string{accounts, "https://other.example"},
 		CodeLifetime: time.Minute, RefreshLifetime: time.Hour, InteractionLifetime: 15 * time.Minute,
+		PushedLifetime: time.Minute, ResponseLifetime: 5 * time.Minute, IDTokenLifetime: 10 * time.Minute,
 		Clock: clock, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -170,23 +182,30 @@ func (r *rig) codes() (codes []oauth.AuthorizationCode) {
 	return codes
 }
 
-// answerOf returns the parameters that a redirect carries, after checking that it goes to uri and has
-// what every answer has.
+// answerOf returns the parameters that a redirect carries in its query or fragment, after checking that it goes to
+// uri and has what every answer has.
 func (r *rig) answerOf(res *http.Response, uri string) url.Values {
 	r.t.Helper()
-	location := res.Header.Get("Location")
-	if res.StatusCode != http.StatusSeeOther || !strings.HasPrefix(location, uri+"?") {
-		r.t.Fatalf("status %d, location %q", res.StatusCode, location)
+	answer := r.carried(res, uri)
+	if answer.Get("iss") != issuer {
+		r.t.Errorf("iss = %q", answer.Get("iss"))
+	}
+	return answer
+}
+
+// carried is answerOf for an answer that may be a JWT.
+func (r *rig) carried(res *http.Response, uri string) url.Values {
+	r.t.Helper()
+	rest, ok := strings.CutPrefix(res.Header.Get("Location"), uri)
+	if res.StatusCode != http.StatusSeeOther || !ok || len(rest) < 2 || !strings.Contains("?#&", rest[:1]) {
+		r.t.Fatalf("status %d, location %q", res.StatusCode, res.Header.Get("Location"))
 	}
 	if res.Header.Get("Cache-Control") != "no-store" || res.Header.Get("Referrer-Policy") != "no-referrer" {
 		r.t.Errorf("headers: %v", res.Header)
 	}
-	answer, err := url.ParseQuery(strings.TrimPrefix(location, uri+"?"))
+	answer, err := url.ParseQuery(rest[1:])
 	if err != nil {
 		r.t.Fatal(err)
-	}
-	if answer.Get("iss") != issuer {
-		r.t.Errorf("iss = %q", answer.Get("iss"))
 	}
 	return answer
 }

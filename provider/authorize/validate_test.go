@@ -20,7 +20,8 @@ func TestErrorsThatAreSentToTheClient(t *testing.T) {
 	}{
 		{"no response_type", []string{"response_type", ""}, oauth.InvalidRequest},
 		{"implicit", []string{"response_type", "token"}, oauth.UnsupportedResponseType},
-		{"hybrid", []string{"response_type", "code id_token"}, oauth.UnsupportedResponseType},
+		{"hybrid without registration", []string{"response_type", "code id_token"}, oauth.UnauthorizedClient},
+		{"id_token in the query", []string{"response_type", "code id_token", "response_mode", "query"}, oauth.InvalidRequest},
 		{"unknown response_mode", []string{"response_mode", "pigeon"}, oauth.InvalidRequest},
 		{"no PKCE", []string{"code_challenge", "", "code_challenge_method", ""}, oauth.InvalidRequest},
 		{"no challenge", []string{"code_challenge", ""}, oauth.InvalidRequest},
@@ -36,9 +37,23 @@ func TestErrorsThatAreSentToTheClient(t *testing.T) {
 		{"resource not registered", []string{"resource", "https://other.example"}, oauth.InvalidTarget},
 		{"relative resource", []string{"resource", "/accounts"}, oauth.InvalidTarget},
 		{"resource with fragment", []string{"resource", accounts + "#x"}, oauth.InvalidTarget},
-		{"request object", []string{"request", "e30.e30."}, oauth.RequestNotSupported},
+		{"unsigned request object", []string{"request", "e30.e30."}, oauth.InvalidRequestObject},
 		{"request_uri", []string{"request_uri", "https://app.example/r"}, oauth.RequestURINotSupported},
 		{"registration", []string{"registration", "{}"}, oauth.RegistrationUnsupported},
+		{"malformed dpop_jkt", []string{"dpop_jkt", "abc"}, oauth.InvalidRequest},
+		{"details of no type", []string{"authorization_details", "[{}]"}, oauth.InvalidDetails},
+		{"unknown details", []string{"authorization_details", `[{"type":"moon"}]`}, oauth.InvalidDetails},
+		{"claims is no object", []string{"claims", "[]"}, oauth.InvalidRequest},
+		{"claims is no JSON", []string{"claims", `{"id_token":`}, oauth.InvalidRequest},
+		{"long claims", []string{"claims", `{"x":"` + strings.Repeat("x", 9000) + `"}`}, oauth.InvalidRequest},
+		{"many acr values", []string{"acr_values", strings.Repeat("a ", 17)}, oauth.InvalidRequest},
+		{"long acr value", []string{"acr_values", strings.Repeat("a", 257)}, oauth.InvalidRequest},
+		{"unreachable acr", []string{"claims", `{"id_token":{"acr":{"essential":true,"values":["moon"]}}}`}, oauth.UnmetAuthentication},
+		{"unknown grant action", []string{"grant_management_action", "shred"}, oauth.InvalidRequest},
+		{"create with an id", []string{"grant_management_action", "create", "grant_id", "g1"}, oauth.InvalidRequest},
+		{"merge without an id", []string{"grant_management_action", "merge"}, oauth.InvalidRequest},
+		{"an id without action", []string{"grant_id", "g1"}, oauth.InvalidRequest},
+		{"unknown grant", []string{"grant_management_action", "merge", "grant_id", "g1"}, oauth.InvalidGrantID},
 		{"unknown prompt", []string{"prompt", "create"}, oauth.InvalidRequest},
 		{"long prompt", []string{"prompt", strings.Repeat("login ", 12)}, oauth.InvalidRequest},
 		{"none with login", []string{"prompt", "none login"}, oauth.InvalidRequest},
@@ -97,7 +112,7 @@ func TestValidatedRequest(t *testing.T) {
 	want := oauth.AuthorizationRequest{
 		ClientID: "app", RedirectURI: callback, ResponseType: "code", ResponseMode: "fragment", Scope: oauth.Scope{"openid", "accounts"},
 		State: "s&1", Nonce: "n1", CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", Prompt: []string{"login", "consent"},
-		MaxAge: &age, LoginHint: "anna", Resources: []string{accounts},
+		MaxAge: &age, LoginHint: "anna", Resources: []string{accounts}, ACRValues: []string{"a", "b"},
 	}
 	if diff := cmp.Diff(want, r.asked[0].Request); diff != "" {
 		t.Error(diff)
@@ -114,10 +129,10 @@ func TestOfflineAccessNeedsTheRefreshGrant(t *testing.T) {
 }
 
 func TestRegistries(t *testing.T) {
-	if diff := cmp.Diff([]string{"form_post", "fragment", "query"}, ResponseModes()); diff != "" {
+	if diff := cmp.Diff([]string{"form_post", "form_post.jwt", "fragment", "fragment.jwt", "jwt", "query", "query.jwt"}, ResponseModes()); diff != "" {
 		t.Error(diff)
 	}
-	if !slices.Contains(PromptValues(), "none") || !slices.Equal(ResponseTypes(), []string{"code"}) {
+	if !slices.Contains(PromptValues(), "none") || !slices.Equal(ResponseTypes(), []string{"code", "code id_token"}) {
 		t.Errorf("%v %v", PromptValues(), ResponseTypes())
 	}
 }
@@ -127,7 +142,8 @@ func TestNewListsAllThatIsMissing(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, field := range []string{"Store", "Sessions", "Interact", "Audit", "ErrorPage", "FormPostPage", "Issuer", "ResumePath", "Floor", "CodeLifetime", "RefreshLifetime", "InteractionLifetime", "Clock"} {
+	for _, field := range []string{"Store", "Sessions", "Interact", "Audit", "ErrorPage", "FormPostPage", "Issuer", "ResumePath", "Floor", "CodeLifetime", "RefreshLifetime", "InteractionLifetime", "Clock",
+		"Authenticate", "Bind", "Details", "Issue", "PushEndpoints", "PushedLifetime", "ResponseLifetime", "IDTokenLifetime"} {
 		if !strings.Contains(err.Error(), field) {
 			t.Errorf("%s is not named", field)
 		}

@@ -11,7 +11,8 @@ import (
 )
 
 // Metadata is the provider's metadata. Names are those of RFC 8414 section 2, OpenID Connect Discovery
-// section 3, RFC 8705 sections 3.3 and 5, and RFC 9207 section 3.
+// section 3, RFC 8705 sections 3.3 and 5, RFC 9207 section 3, and of the specifications cited below. What is
+// empty is left out: the feature is off.
 type Metadata struct {
 	Issuer                string   `json:"issuer"`
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
@@ -45,6 +46,37 @@ type Metadata struct {
 	BoundTokens   bool    `json:"tls_client_certificate_bound_access_tokens"`
 	ResponseIss   bool    `json:"authorization_response_iss_parameter_supported"`
 	MTLSEndpoints Aliases `json:"mtls_endpoint_aliases"`
+
+	// RFC 9126 section 5.
+	PushedEndpoint string `json:"pushed_authorization_request_endpoint,omitempty"`
+	RequirePushed  bool   `json:"require_pushed_authorization_requests,omitempty"`
+	// RFC 9101 section 10.5, and OpenID Connect Discovery section 3 for the algorithms.
+	RequestObjectAlgs    []string `json:"request_object_signing_alg_values_supported,omitempty"`
+	RequireSignedRequest bool     `json:"require_signed_request_object,omitempty"`
+
+	ResponseAlgs      []string `json:"authorization_signing_alg_values_supported,omitempty"` // JARM section 4
+	DPoPAlgs          []string `json:"dpop_signing_alg_values_supported,omitempty"`          // RFC 9449 section 5.1
+	DetailsTypes      []string `json:"authorization_details_types_supported,omitempty"`      // RFC 9396 section 10
+	IntrospectionAlgs []string `json:"introspection_signing_alg_values_supported,omitempty"` // RFC 9701 section 7
+	ACRValues         []string `json:"acr_values_supported,omitempty"`                       // OpenID Connect Discovery section 3
+
+	Backchannel
+	GrantManagement
+}
+
+// Backchannel is the part of the metadata about CIBA; empty when it is off.
+type Backchannel struct {
+	BackchannelEndpoint string   `json:"backchannel_authentication_endpoint,omitempty"`
+	BackchannelModes    []string `json:"backchannel_token_delivery_modes_supported,omitempty"`
+	BackchannelAlgs     []string `json:"backchannel_authentication_request_signing_alg_values_supported,omitempty"`
+	BackchannelUserCode bool     `json:"backchannel_user_code_parameter_supported,omitempty"`
+}
+
+// GrantManagement is the part of the metadata about Grant Management for OAuth 2.0; empty when it is off.
+type GrantManagement struct {
+	GrantEndpoint       string   `json:"grant_management_endpoint,omitempty"`
+	GrantActions        []string `json:"grant_management_actions_supported,omitempty"`
+	GrantActionRequired bool     `json:"grant_management_action_required,omitempty"`
 }
 
 // Aliases are the endpoints at the mTLS door, for clients that have a certificate (RFC 8705 section 5).
@@ -53,6 +85,9 @@ type Aliases struct {
 	UserinfoEndpoint      string `json:"userinfo_endpoint"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
+	PushedEndpoint        string `json:"pushed_authorization_request_endpoint,omitempty"`
+	BackchannelEndpoint   string `json:"backchannel_authentication_endpoint,omitempty"`
+	GrantEndpoint         string `json:"grant_management_endpoint,omitempty"`
 }
 
 // Handler serves the metadata. It is encoded once: it cannot change while the process runs.

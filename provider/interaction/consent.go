@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"signet/provider/oauth"
+	"signet/provider/rar"
 	"signet/provider/session"
 	"signet/provider/web"
 )
@@ -13,10 +14,12 @@ import (
 type consentView struct {
 	Client    string
 	User      string
-	Session   string // the public id of that user's session
+	Session   string     // the public id of that user's session
+	Details   []rar.View // authorization_details in words: each is agreed to as it stands
 	Scopes    []scopeView
 	Resources []string
-	Bound     bool
+	Before    string // what becomes of an earlier permission that this one is to change, in words; "" = nothing
+	Bound     string // what the access is bound to, in words; "" = to nothing
 	Lasts     string
 	Return    string
 	Switch    string // where another user can log in
@@ -62,7 +65,7 @@ func (p *Pages) describe(waiting oauth.Interaction, client *oauth.Client) consen
 	profile, _ := p.deps.Floor.For(client) // the endpoint refuses a client whose profile is unknown
 	view := consentView{
 		Client: clientName(client), Session: waiting.User.SessionID,
-		Bound: client.BoundAccessTokens || client.AuthMethod.UsesCertificate() || profile.SenderConstrained,
+		Bound: boundTo(client, profile, req), Before: before[req.GrantAction], Details: p.detailsInWords(req.Details),
 		Lasts: inWords(p.deps.Lasts(client, req.Scope)), Return: returnPlace(req.RedirectURI),
 		Switch: session.PageURL(p.deps.Prefix+pathLogin, waiting.Digest),
 		Action: session.PageURL(p.deps.ResumePath, waiting.Digest),
@@ -75,6 +78,27 @@ func (p *Pages) describe(waiting oauth.Interaction, client *oauth.Client) consen
 		view.Resources = append(view.Resources, p.resourceWords(resource))
 	}
 	return view
+}
+
+// before says what becomes of an earlier permission (Grant Management for OAuth 2.0 section 6.1).
+var before = map[oauth.GrantAction]string{
+	oauth.GrantMerge:   "This is added to what you allowed before. That stays as it is.",
+	oauth.GrantReplace: "This takes the place of what you allowed before. Whatever is not listed here ends.",
+}
+
+// boundTo says what the access will be bound to, as far as that is certain before the token is asked for.
+func boundTo(client *oauth.Client, profile oauth.Profile, req oauth.AuthorizationRequest) string {
+	switch {
+	case client.BoundAccessTokens || profile.CertificateBound:
+		return "certificate"
+	case client.DPoPBound || req.DPoPJKT != "":
+		return "key"
+	case client.AuthMethod.UsesCertificate():
+		return "certificate"
+	case profile.SenderConstrained:
+		return "certificate or key"
+	}
+	return ""
 }
 
 // returnPlace says where the browser goes afterwards: a host that the user can recognise, or an app.

@@ -11,6 +11,7 @@ import (
 
 	"signet/provider/audit"
 	"signet/provider/oauth"
+	"signet/provider/rar"
 	"signet/provider/session"
 	"signet/provider/web"
 )
@@ -28,6 +29,15 @@ type Store interface {
 // Auditor keeps an audit entry of a request that commits nothing; an error means that it is not kept.
 type Auditor interface {
 	Add(ctx context.Context, entry oauth.AuditEntry) error
+}
+
+// Approvals are the backchannel authentication requests that wait for users (CIBA Core).
+type Approvals interface {
+	// Pending returns what waits for the user, the newest first.
+	Pending(ctx context.Context, userID string) ([]oauth.Backchannel, error)
+	// Answer records the user's decision about the request with this public id. It returns an *oauth.Error when
+	// there is no such request for the user or when it waits no more.
+	Answer(ctx context.Context, id string, user oauth.EndUser, approve bool) error
 }
 
 // Deps is what the pages work with. Fields are required unless their comment says otherwise.
@@ -48,6 +58,10 @@ type Deps struct {
 	// name. Optional.
 	Scopes    map[string]string
 	Resources map[string]string
+	// Details says in words what authorization_details allow. Optional: the default shows them as they are.
+	Details interface{ Words(oauth.Detail) rar.View }
+	// Approvals makes the page on which users answer backchannel requests. Optional: nil = there is no such page.
+	Approvals Approvals
 	// Lasts says for how long a client with this consent keeps access without asking again.
 	Lasts func(client *oauth.Client, scope oauth.Scope) time.Duration
 	// Address is the browser's address, for throttling. Optional: the default is the connection's, which is
@@ -131,6 +145,9 @@ const (
 	pathLogin   = "/login"
 	pathConsent = "/consent"
 	pathAssets  = "/assets/"
+
+	pathApprovals      = "/approvals"
+	pathApprovalsLogin = "/approvals/login"
 )
 
 // Handler serves everything below Deps.Prefix.
@@ -139,6 +156,10 @@ func (p *Pages) Handler() http.Handler {
 	mux.HandleFunc(p.deps.Prefix+pathLogin, p.login)
 	mux.HandleFunc(p.deps.Prefix+pathConsent, p.consent)
 	mux.HandleFunc(p.deps.Prefix+pathAssets, p.asset)
+	if p.deps.Approvals != nil {
+		mux.HandleFunc(p.deps.Prefix+pathApprovals, p.approvals)
+		mux.HandleFunc(p.deps.Prefix+pathApprovalsLogin, p.approvalsLogin)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		p.WriteError(w, r, oauth.Errorf(oauth.NotFound, "there is no such page"))
 	})

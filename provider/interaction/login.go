@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,12 +20,21 @@ type loginView struct {
 	Client   string
 	Host     string // what the address bar must say
 	Action   string
-	Cancel   string // where the cancel button's form goes
+	Cancel   string // where the cancel button's form goes; "" = there is nothing to cancel
 	Decision string // its field's name
 	Deny     string // and value
 	Username string
 	Error    string
 	Retry    bool // the password is to be typed again: the cursor goes there
+}
+
+// signIn is what somebody logs in for: what the page says and where its forms go, and what follows.
+type signIn struct {
+	view     loginView
+	returns  string // the redirect URI that the page leads to in the end
+	clientID string // for the audit log; "" = no client asked
+	// finish goes on with the user, who has just proved who they are.
+	finish func(w http.ResponseWriter, r *http.Request, user oauth.EndUser)
 }
 
 // login shows the login page (GET) and judges what was typed into it (POST).
@@ -37,8 +47,25 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 		p.WriteError(w, r, err)
 		return
 	}
+	p.signIn(w, r, p.signInFor(waiting, client))
+}
+
+// signInFor is the login for a waiting request.
+func (p *Pages) signInFor(waiting oauth.Interaction, client *oauth.Client) signIn {
+	return signIn{
+		view: loginView{
+			Client: clientName(client), Username: waiting.Request.LoginHint,
+			Action: session.PageURL(p.deps.Prefix+pathLogin, waiting.Digest), Cancel: session.PageURL(p.deps.ResumePath, waiting.Digest),
+		},
+		returns: waiting.Request.RedirectURI, clientID: waiting.Request.ClientID,
+		finish: func(w http.ResponseWriter, r *http.Request, user oauth.EndUser) { p.finishLogin(w, r, waiting, user) },
+	}
+}
+
+// signIn shows the page (GET) and judges what was typed into it (POST).
+func (p *Pages) signIn(w http.ResponseWriter, r *http.Request, in signIn) {
 	if r.Method == http.MethodGet {
-		p.showLogin(w, waiting, client, http.StatusOK, loginView{Username: waiting.Request.LoginHint})
+		p.showLogin(w, in, http.StatusOK)
 		return
 	}
 	form, fault := web.ParseForm(w, r)
@@ -46,12 +73,13 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 		p.WriteError(w, r, fault)
 		return
 	}
-	p.tryLogin(w, r, waiting, client, form.Get("username"), form.Secret("password"))
+	p.tryLogin(w, r, in, form.Get("username"), form.Secret("password"))
 }
 
-func (p *Pages) tryLogin(w http.ResponseWriter, r *http.Request, waiting oauth.Interaction, client *oauth.Client, username string, password oauth.Secret) {
+func (p *Pages) tryLogin(w http.ResponseWriter, r *http.Request, in signIn, username string, password oauth.Secret) {
 	again := func(status int, text string) {
-		p.showLogin(w, waiting, client, status, loginView{Username: username, Error: text, Retry: username != ""})
+		in.view.Username, in.view.Error, in.view.Retry = username, text, username != ""
+		p.showLogin(w, in, status)
 	}
 	if username == "" || password == "" {
 		again(http.StatusUnprocessableEntity, "Please enter your username and your password.")
@@ -68,14 +96,15 @@ func (p *Pages) tryLogin(w http.ResponseWriter, r *http.Request, waiting oauth.I
 	var bad *BadCredentials
 	switch {
 	case errors.As(err, &bad):
-		p.recordFailure(r, waiting, bad)
+		p.recordFailure(r, in.clientID, bad)
 		again(http.StatusUnprocessableEntity, "The username or the password is not right. Please try again.")
 	case err != nil:
 		try.undecided()
 		p.WriteError(w, r, err)
 	default:
 		try.succeeded()
-		p.finishLogin(w, r, waiting, user)
+		user.AuthTime = p.deps.Clock().UTC().Truncate(time.Second) // auth_time has whole seconds
+		in.finish(w, r, user)
 	}
 }
 
@@ -90,35 +119,45 @@ func (p *Pages) authenticate(r *http.Request, username string, password oauth.Se
 // finishLogin starts a new session and notes the user in the waiting request, in one commit, unless the
 // request has been answered meanwhile.
 func (p *Pages) finishLogin(w http.ResponseWriter, r *http.Request, waiting oauth.Interaction, user oauth.EndUser) {
-	user.AuthTime = p.deps.Clock().UTC().Truncate(time.Second) // auth_time has whole seconds
+	started := p.startSession(w, r, waiting.Request.ClientID, user, func(user oauth.EndUser) []oauth.Change {
+		waiting.User = &user
+		return []oauth.Change{oauth.UpdateInteraction{Interaction: waiting}}
+	})
+	if started {
+		web.SeeOther(w, session.PageURL(p.deps.ResumePath, waiting.Digest))
+	}
+}
+
+// startSession makes a login good: the session, what the login means besides and the audit entry are one commit.
+// When it fails, the browser has got the error page.
+func (p *Pages) startSession(w http.ResponseWriter, r *http.Request, clientID string, user oauth.EndUser, besides func(oauth.EndUser) []oauth.Change) bool {
 	login, err := p.deps.Sessions.Start(r, user)
 	if err != nil {
 		p.WriteError(w, r, err)
-		return
+		return false
 	}
-	waiting.User = &login.User
 	entry, err := p.recorder.Change(audit.LoginSucceeded, oauth.AuditEntry{
-		RequestID: web.RequestID(r.Context()), ClientID: waiting.Request.ClientID, Subject: user.ID,
+		RequestID: web.RequestID(r.Context()), ClientID: clientID, Subject: user.ID,
 		Detail: map[string]any{"acr": user.ACR, "amr": user.AMR, "sid": login.User.SessionID},
 	})
 	if err == nil {
-		err = p.deps.Store.Commit(r.Context(), append(login.Changes, oauth.UpdateInteraction{Interaction: waiting}, entry)...)
+		err = p.deps.Store.Commit(r.Context(), slices.Concat(login.Changes, besides(login.User), []oauth.Change{entry})...)
 	}
 	if err != nil {
 		p.WriteError(w, r, err)
-		return
+		return false
 	}
 	login.Write(w)
-	web.SeeOther(w, session.PageURL(p.deps.ResumePath, waiting.Digest))
+	return true
 }
 
 // recordFailure keeps what was tried, never what was typed: people type passwords into the wrong field. A
 // full queue cannot deny more than is denied already; the log says that the entry is lost.
-func (p *Pages) recordFailure(r *http.Request, waiting oauth.Interaction, bad *BadCredentials) {
+func (p *Pages) recordFailure(r *http.Request, clientID string, bad *BadCredentials) {
 	id := web.RequestID(r.Context())
 	p.deps.Log.WarnContext(r.Context(), "login failed", "request_id", id, "user_id", bad.UserID, "reason", bad.Reason)
 	entry, err := p.recorder.Entry(audit.LoginFailed, oauth.AuditEntry{
-		RequestID: id, ClientID: waiting.Request.ClientID, Subject: bad.UserID, Detail: map[string]any{"reason": bad.Reason},
+		RequestID: id, ClientID: clientID, Subject: bad.UserID, Detail: map[string]any{"reason": bad.Reason},
 	})
 	if err == nil {
 		err = p.deps.Audit.Add(r.Context(), entry)
@@ -128,13 +167,10 @@ func (p *Pages) recordFailure(r *http.Request, waiting oauth.Interaction, bad *B
 	}
 }
 
-func (p *Pages) showLogin(w http.ResponseWriter, waiting oauth.Interaction, client *oauth.Client, status int, view loginView) {
-	view.Client = clientName(client)
-	view.Host = p.host
-	view.Action = session.PageURL(p.deps.Prefix+pathLogin, waiting.Digest)
-	view.Cancel = session.PageURL(p.deps.ResumePath, waiting.Digest)
-	view.Decision, view.Deny = session.FieldDecision, session.DecisionDeny
-	p.render(w, status, pageLogin, page{Title: "Sign in", Failed: view.Error != "", Returns: waiting.Request.RedirectURI, Body: view})
+func (p *Pages) showLogin(w http.ResponseWriter, in signIn, status int) {
+	in.view.Host = p.host
+	in.view.Decision, in.view.Deny = session.FieldDecision, session.DecisionDeny
+	p.render(w, status, pageLogin, page{Title: "Sign in", Failed: in.view.Error != "", Returns: in.returns, Body: in.view})
 }
 
 // admit refuses other methods, and forms that another site sent.

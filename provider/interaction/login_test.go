@@ -61,7 +61,7 @@ func TestLoginDoesNotReviveAFinishedRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer := newAnswer()
-	r.Pages.tryLogin(answer, req, waiting, client, "anna", "correct horse")
+	r.Pages.tryLogin(answer, req, r.signInFor(waiting, client), "anna", "correct horse")
 	if answer.Code != http.StatusBadRequest || !strings.Contains(answer.Body.String(), "already answered") || len(answer.Result().Cookies()) != 0 {
 		t.Errorf("status %d, cookies %v, page %s", answer.Code, answer.Result().Cookies(), answer.Body)
 	}
@@ -191,7 +191,7 @@ func TestUndecidedLoginIsNotCounted(t *testing.T) {
 		}
 		r.store.Fail(errDisk)
 		answer := newAnswer()
-		r.Pages.tryLogin(answer, req, waiting, client, "anna", "x")
+		r.Pages.tryLogin(answer, req, r.signInFor(waiting, client), "anna", "x")
 		if answer.Code != http.StatusInternalServerError {
 			t.Fatalf("status %d", answer.Code)
 		}

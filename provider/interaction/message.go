@@ -75,7 +75,7 @@ type field struct{ Name, Value string }
 // section 2). The specification submits the form by script; a button does without any. action is http or https.
 func (p *Pages) WriteForm(w http.ResponseWriter, _ *http.Request, clientName, action string, fields url.Values) {
 	view := forwardView{Client: clientName, Return: returnPlace(action), Action: action}
-	for _, name := range []string{"code", "error", "error_description", "state", "iss"} {
+	for _, name := range []string{"code", "id_token", "response", "error", "error_description", "state", "iss"} {
 		if fields.Has(name) {
 			view.Fields = append(view.Fields, field{name, fields.Get(name)})
 		}

@@ -22,6 +22,8 @@ const (
 	pageConsent = "consent"
 	pageError   = "error"
 	pageForward = "forward"
+
+	pageApprovals = "approvals"
 )
 
 // views are the parsed templates: each page within the layout.
@@ -29,7 +31,7 @@ type views map[string]*template.Template
 
 func parseViews() (views, error) {
 	parsed := views{}
-	for _, name := range []string{pageLogin, pageConsent, pageError, pageForward} {
+	for _, name := range []string{pageLogin, pageConsent, pageError, pageForward, pageApprovals} {
 		t, err := template.ParseFS(templates, "templates/layout.html", "templates/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("page %s: %w", name, err)

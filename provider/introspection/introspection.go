@@ -1,4 +1,4 @@
-// Package introspection is the introspection endpoint (RFC 7662).
+// Package introspection is the introspection endpoint (RFC 7662), with answers signed on request (RFC 9701).
 //
 // Invariant: who may not know about a token learns exactly what it would learn about one that never existed.
 package introspection
@@ -6,10 +6,12 @@ package introspection
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 
 	"signet/provider/oauth"
 	"signet/provider/resource"
@@ -30,6 +32,10 @@ type Deps struct {
 		RefreshToken(ctx context.Context, digest oauth.Digest) (oauth.RefreshToken, error)
 		Commit(ctx context.Context, changes ...oauth.Change) error
 	}
+	Issue interface {
+		// Introspection signs an answer (RFC 9701 section 5).
+		Introspection(ctx context.Context, client *oauth.Client, allowed []string, now time.Time, answer map[string]any) (string, error)
+	}
 	Issuer string
 	Clock  oauth.Clock
 	Log    *slog.Logger
@@ -47,10 +53,21 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	web.NoStore(w.Header())
-	web.WriteJSON(w, http.StatusOK, answer)
+	if answer.signed == "" {
+		web.WriteJSON(w, http.StatusOK, answer.claims)
+		return
+	}
+	w.Header().Set("Content-Type", mediaType)
+	_, _ = io.WriteString(w, answer.signed) // the client is gone when it fails
 }
 
-func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
+// answer is what the endpoint knows about a token, and the same signed when that was asked for.
+type answer struct {
+	claims map[string]any
+	signed string
+}
+
+func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	ctx := r.Context()
 	params, fault := web.ParseForm(w, r)
 	if fault != nil {
@@ -67,11 +84,16 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) (map[string]an
 	if token == "" {
 		return nil, oauth.Errorf(oauth.InvalidRequest, "token is missing")
 	}
-	answer, err := e.describe(ctx, caller.Client, token, params.Get("token_type_hint"))
-	if err != nil {
+	told := &answer{}
+	if told.claims, err = e.describe(ctx, caller.Client, token, params.Get("token_type_hint")); err != nil {
 		return nil, err
 	}
-	return answer, e.Store.Commit(ctx, caller.Changes...)
+	if wantsSigned(r) {
+		if told.signed, err = e.sign(r, caller, told.claims); err != nil {
+			return nil, err
+		}
+	}
+	return told, e.Store.Commit(ctx, caller.Changes...)
 }
 
 // describe looks among access tokens and refresh tokens, the hinted kind first (RFC 7662 section 2.1).
@@ -104,6 +126,9 @@ func (e *endpoint) access(ctx context.Context, client *oauth.Client, token oauth
 	}
 	answer := maps.Clone(t.Claims)
 	answer["active"], answer["token_type"] = true, "Bearer"
+	if t.Confirmation.JKT != "" {
+		answer["token_type"] = "DPoP" // RFC 9449 section 6.2
+	}
 	return answer, nil
 }
 
@@ -129,6 +154,9 @@ func (e *endpoint) refresh(ctx context.Context, client *oauth.Client, token oaut
 	}
 	if len(t.Scope) > 0 { // an empty scope has no form on the wire (RFC 6749 section 3.3)
 		answer["scope"] = t.Scope.String()
+	}
+	if len(t.Details) > 0 {
+		answer["authorization_details"] = t.Details // RFC 9396 section 9.2
 	}
 	if !t.Confirmation.IsZero() {
 		answer["cnf"] = t.Confirmation

@@ -37,6 +37,7 @@ var (
 // "refresh", both of the client "app".
 type house struct {
 	client                       *oauth.Client // that calls
+	profile                      oauth.Profile // it is held to
 	refused                      error         // by client authentication
 	access                       *resource.Token
 	refresh                      oauth.RefreshToken
@@ -65,7 +66,7 @@ func (h *house) Authenticate(context.Context, *http.Request, oauth.Params, []str
 	if h.refused != nil {
 		return oauth.ClientAuthentication{}, h.refused
 	}
-	return oauth.ClientAuthentication{Client: h.client, Changes: []oauth.Change{used}}, nil
+	return oauth.ClientAuthentication{Client: h.client, Profile: h.profile, Changes: []oauth.Change{used}}, nil
 }
 
 // Read implements Deps.Tokens.

@@ -12,7 +12,8 @@ import (
 // TypeAccessToken is the JWT header type of an access token (RFC 9068 section 2.1).
 const TypeAccessToken = "at+jwt"
 
-// accessClaims are the claims of RFC 9068 section 2.2, RFC 8705 section 3.1 and RFC 7662 section 2.2.
+// accessClaims are the claims of RFC 9068 section 2.2, RFC 8705 section 3.1, RFC 9449 section 6.1, RFC 9396
+// section 9.1 and RFC 7662 section 2.2.
 type accessClaims struct {
 	Issuer       string              `json:"iss"`
 	Subject      string              `json:"sub"`
@@ -26,6 +27,7 @@ type accessClaims struct {
 	ACR          string              `json:"acr,omitempty"`
 	AMR          []string            `json:"amr,omitempty"`
 	Confirmation *oauth.Confirmation `json:"cnf,omitempty"`
+	Details      oauth.Details       `json:"authorization_details,omitempty"`
 }
 
 // AccessToken is an issued access token.
@@ -90,7 +92,7 @@ func GrantOf(jti string) string {
 func (i *Issuer) accessPayload(m Mandate, jti string) ([]byte, error) {
 	claims := accessClaims{
 		Issuer: i.opt.Issuer, Subject: m.Subject.Subject(), Audience: audience(m.Audience), ClientID: m.Client.ID,
-		Expiry: m.Now.Add(m.AccessLifetime).Unix(), IssuedAt: m.Now.Unix(), ID: jti, Scope: m.Scope.String(),
+		Expiry: m.Now.Add(m.AccessLifetime).Unix(), IssuedAt: m.Now.Unix(), ID: jti, Scope: m.Scope.String(), Details: m.Details,
 	}
 	if !m.Confirmation.IsZero() {
 		claims.Confirmation = &m.Confirmation

@@ -32,7 +32,8 @@ type Mandate struct {
 	Subject      oauth.Subject
 	GrantID      string // "" for client_credentials
 	Scope        oauth.Scope
-	Audience     []string // resource identifiers, at least one
+	Details      oauth.Details // RFC 9396
+	Audience     []string      // resource identifiers, at least one
 	Confirmation oauth.Confirmation
 	Nonce        string
 

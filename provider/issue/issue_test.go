@@ -49,6 +49,7 @@ func TestAccessTokenSaysWhatTheMandateSays(t *testing.T) {
 	m.GrantID, m.Audience = "g1", []string{"https://api", "https://cards"}
 	m.Confirmation = oauth.Confirmation{X5TS256: "thumb"}
 	m.AccessClaims = map[string]any{"tier": "gold"}
+	m.Details = oauth.Details{{Type: "pay", JSON: []byte(`{"type":"pay","n":1.0}`)}}
 	got, err := issuer(plain{}, "ES256").AccessToken(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +58,7 @@ func TestAccessTokenSaysWhatTheMandateSays(t *testing.T) {
 		"iss": "https://issuer", "sub": "u1", "aud": []any{"https://api", "https://cards"}, "client_id": "c1", "jti": got.JTI,
 		"iat": float64(noon.Unix()), "exp": float64(noon.Add(5 * time.Minute).Unix()), "scope": "accounts", "tier": "gold",
 		"auth_time": float64(noon.Add(-time.Hour).Unix()), "acr": "high", "amr": []any{"pwd"}, "cnf": map[string]any{"x5t#S256": "thumb"},
+		"authorization_details": []any{map[string]any{"type": "pay", "n": 1.0}},
 	}
 	if diff := cmp.Diff(want, claimsIn(t, got.Value.Reveal())); diff != "" {
 		t.Error(diff)
@@ -128,6 +130,7 @@ func TestRefreshTokensKeepWhatWasGranted(t *testing.T) {
 	m := mandate()
 	m.GrantID, m.Confirmation = "g1", oauth.Confirmation{X5TS256: "thumb"}
 	user := oauth.EndUser{ID: "u1"}
+	details := oauth.Details{{Type: "pay", JSON: []byte(`{"type":"pay"}`)}}
 	for name, c := range map[string]struct {
 		method oauth.AuthMethod
 		bound  oauth.Confirmation
@@ -137,8 +140,10 @@ func TestRefreshTokensKeepWhatWasGranted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m.Client = &oauth.Client{ID: "c1", AuthMethod: c.method}
-			value, first, err := i.NewRefreshToken(m, user, oauth.Scope{"a", "b"}, []string{"https://api"}, time.Hour)
-			if err != nil || first.Digest != value.Digest() || first.Confirmation != c.bound || !first.ExpiresAt.Equal(noon.Add(time.Hour)) {
+			value, first, err := i.NewRefreshToken(m, user, oauth.Authorization{
+				Scope: oauth.Scope{"a", "b"}, Resources: []string{"https://api"}, Details: details, TellGrant: true,
+			}, time.Hour)
+			if err != nil || first.Digest != value.Digest() || first.Confirmation != c.bound || len(first.Details) != 1 || !first.Managed || !first.ExpiresAt.Equal(noon.Add(time.Hour)) {
 				t.Fatalf("%+v %v", first, err)
 			}
 			first.RotatedAt, first.Successor, first.SuccessorUsed = noon, oauth.Digest{1}, true

@@ -6,20 +6,21 @@ import (
 	"signet/provider/oauth"
 )
 
-// NewRefreshToken draws a grant's first refresh token. Scope and resources are the whole of what the user
-// granted, whatever the access token beside it was narrowed to (RFC 6749 section 6).
-func (i *Issuer) NewRefreshToken(m Mandate, user oauth.EndUser, scope oauth.Scope, resources []string, lifetime time.Duration) (oauth.Secret, oauth.RefreshToken, error) {
+// NewRefreshToken draws a grant's first refresh token. It keeps the whole of what the user granted, whatever the
+// access token beside it was narrowed to (RFC 6749 section 6).
+func (i *Issuer) NewRefreshToken(m Mandate, user oauth.EndUser, granted oauth.Authorization, lifetime time.Duration) (oauth.Secret, oauth.RefreshToken, error) {
 	value, err := oauth.NewSecret(i.opt.Random)
 	if err != nil {
 		return "", oauth.RefreshToken{}, err
 	}
 	token := oauth.RefreshToken{
-		Digest: value.Digest(), ClientID: m.Client.ID, GrantID: m.GrantID, User: user, Scope: scope,
-		Resources: resources, IssuedAt: m.Now, ExpiresAt: m.Now.Add(lifetime),
+		Digest: value.Digest(), ClientID: m.Client.ID, GrantID: m.GrantID, User: user, Scope: granted.Scope,
+		Resources: granted.Resources, Details: granted.Details, Managed: granted.TellGrant,
+		IssuedAt: m.Now, ExpiresAt: m.Now.Add(lifetime),
 	}
 	if m.Client.Public() {
-		// A public client's refresh token is bound to its certificate (RFC 8705 section 4); a confidential
-		// client's is bound by client authentication, which lets it renew its certificate.
+		// A public client's refresh token is bound to its key (RFC 8705 section 4, RFC 9449 section 5); a
+		// confidential client's is bound by client authentication, which lets it renew its keys.
 		token.Confirmation = m.Confirmation
 	}
 	return value, token, nil

@@ -28,7 +28,7 @@ func FreePort() (int, error) {
 	}
 	for range 1000 {
 		var random [8]byte
-		_, _ = rand.Read(random[:]) // never fails
+		_, _ = rand.Read(random[:])                                                           // never fails
 		port := lowestPort + int(binary.BigEndian.Uint64(random[:])%(highestPort-lowestPort)) // #nosec G115 -- small
 		if ports.given[port] {
 			continue

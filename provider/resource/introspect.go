@@ -50,7 +50,8 @@ func NewIntrospectionClient(o IntrospectionOptions) (*IntrospectionClient, error
 }
 
 // Introspect implements Introspector. Only an active access token counts: a refresh token, about which
-// an issuer may also answer, has no token_type (RFC 7662 section 2.2).
+// an issuer may also answer, has no token_type (RFC 7662 section 2.2). What a token is bound to is in its cnf
+// (RFC 8705 section 3.2, RFC 9449 section 6.2).
 func (c *IntrospectionClient) Introspect(ctx context.Context, token string) (claims []byte, err error) {
 	endpoint, err := c.endpoint(ctx)
 	if err != nil {
@@ -102,7 +103,7 @@ func readIntrospection(res *http.Response) ([]byte, error) {
 		return nil, errors.New("the introspection response does not say whether the token is active")
 	}
 	tokenType, _ := claims["token_type"].(string)
-	if !active || !strings.EqualFold(tokenType, "Bearer") {
+	if _, known := schemeOf(tokenType); !active || !known {
 		return nil, ErrInactive
 	}
 	return body, nil

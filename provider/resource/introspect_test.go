@@ -29,6 +29,7 @@ func TestIntrospectionOverTLS(t *testing.T) {
 		want   string // "" = active, "inactive", else part of the error
 	}{
 		{"active", 200, "application/json;charset=UTF-8", active, ""},
+		{"DPoP-bound", 200, "application/json", `{"active":true,"token_type":"DPoP"}`, ""},
 		{"token type in another case", 200, "application/json", `{"active":true,"token_type":"bearer"}`, ""},
 		{"inactive", 200, "application/json", `{"active":false}`, "inactive"},
 		{"refresh token", 200, "application/json", `{"active":true,"sub":"u"}`, "inactive"},

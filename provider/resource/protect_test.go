@@ -39,7 +39,7 @@ func startAPI(t *testing.T, v *Verifier, scope string) *api {
 	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "hello "+TokenFrom(r.Context()).Subject)
 	})
-	server := httptest.NewUnstartedServer(v.Protect(hello, scope, direct.Peer))
+	server := httptest.NewUnstartedServer(v.Protect(hello, Requirement{Scope: scope}, direct.Peer))
 	server.TLS = mtls.ServerConfig(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &serving, nil }, true)
 	server.TLS.Certificates = []tls.Certificate{serving} // httptest would add its own
 	server.StartTLS()
@@ -123,7 +123,7 @@ func TestProtectOverTLS(t *testing.T) {
 		{"no scope", own, sign(good.with("scope", nil)), 403, `scope="accounts"`},
 		{"expired", own, sign(good.with("exp", testTime.Add(-time.Hour).Unix())), 401, `error_description="the access token has expired"`},
 		{"wrong audience", own, sign(good.with("aud", "https://other")), 401, `error_description="the access token is for another audience"`},
-		{"unbound token", own, sign(good.with("cnf", nil)), 401, `error_description="the access token is not bound to a certificate"`},
+		{"unbound token", own, sign(good.with("cnf", nil)), 401, `error_description="the access token is not bound to a certificate or a DPoP key"`},
 		{"no token", own, func(*http.Request) {}, 401, `Bearer realm=`},
 		{"token in the query", own, func(r *http.Request) { r.URL.RawQuery = "access_token=" + is.token(t, "at+jwt", good) }, 400, `error="invalid_request"`},
 		{"malformed header", own, bearer("a b"), 400, `error="invalid_request"`},
@@ -175,9 +175,9 @@ func TestProtectFailsClosed(t *testing.T) {
 		handler http.Handler
 		status  int
 	}{
-		{"a certificate that cannot be read", v.Protect(called, "accounts", broken), 400},
-		{"a requirement that is no scope", v.Protect(called, `acc"ounts`, none), 403},
-		{"one scope of two", v.Protect(called, "accounts payments", none), 403},
+		{"a certificate that cannot be read", v.Protect(called, Requirement{Scope: "accounts"}, broken), 400},
+		{"a requirement that is no scope", v.Protect(called, Requirement{Scope: `acc"ounts`}, none), 403},
+		{"one scope of two", v.Protect(called, Requirement{Scope: "accounts payments"}, none), 403},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -192,5 +192,48 @@ func TestProtectFailsClosed(t *testing.T) {
 	}
 	if TokenFrom(t.Context()) != nil {
 		t.Error("a token out of nowhere")
+	}
+}
+
+// TestProtectAsksForAnotherLogin: RFC 9470 section 3.
+func TestProtectAsksForAnotherLogin(t *testing.T) {
+	is := newIssuer(t)
+	v := newVerifier(t, Options{Keys: LocalKeys(is.keys)})
+	none := func(*http.Request) (*mtls.Peer, error) { return nil, nil }
+	good := goodClaims("") // acr 2, a minute ago
+	tests := []struct {
+		name      string
+		required  Requirement
+		claims    claims
+		status    int
+		challenge string
+	}{
+		{"nothing asked for", Requirement{}, good.with("acr", nil).with("auth_time", nil), 200, ""},
+		{"one of two", Requirement{ACR: []string{"3", "2"}}, good, 200, ""},
+		{"recent", Requirement{MaxAge: time.Minute}, good, 200, ""},
+		{"within the leeway", Requirement{MaxAge: time.Minute - DefaultLeeway}, good, 200, ""},
+		{"both", Requirement{ACR: []string{"2"}, MaxAge: time.Hour}, good, 200, ""},
+		{"too weak", Requirement{ACR: []string{"3", "4"}}, good, 401, `, acr_values="3 4"`},
+		{"too long ago", Requirement{MaxAge: 49 * time.Second}, good, 401, `, max_age="49"`},
+		{"too long ago, and what else", Requirement{ACR: []string{"2"}, MaxAge: 30 * time.Second}, good, 401, `, acr_values="2", max_age="30"`},
+		{"no acr", Requirement{ACR: []string{"2"}}, good.with("acr", nil), 401, `acr_values="2"`},
+		{"no login at all", Requirement{MaxAge: time.Hour}, good.with("auth_time", nil), 401, `max_age="3600"`},
+		{"scope comes first", Requirement{Scope: "payments", ACR: []string{"3"}}, good, 403, `error="insufficient_scope"`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+			bearer(is.token(t, "at+jwt", test.claims))(r)
+			w := httptest.NewRecorder()
+			v.Protect(next, test.required, none).ServeHTTP(w, r)
+			challenge := w.Header().Get("WWW-Authenticate")
+			if w.Code != test.status || !strings.Contains(challenge, test.challenge) {
+				t.Errorf("%d %q; want %d %q", w.Code, challenge, test.status, test.challenge)
+			}
+			if w.Code == 401 && !strings.HasPrefix(challenge, `Bearer realm="signet", error="insufficient_user_authentication"`) {
+				t.Errorf("challenge %q", challenge)
+			}
+		})
 	}
 }

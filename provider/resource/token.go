@@ -23,9 +23,10 @@ type Token struct {
 	Confirmation oauth.Confirmation // what it is bound to; zero for a plain bearer token
 	Expiry       time.Time
 	IssuedAt     time.Time
-	NotBefore    time.Time // zero when absent
-	AuthTime     time.Time // when the user logged in; zero when absent (RFC 9068 section 2.2.1)
-	ACR          string    // how well; "" when absent
+	NotBefore    time.Time     // zero when absent
+	AuthTime     time.Time     // when the user logged in; zero when absent (RFC 9068 section 2.2.1)
+	ACR          string        // how well; "" when absent
+	Details      oauth.Details // authorization_details (RFC 9396 section 9.1); nil when absent
 	// Claims are all claims as they came, numbers as [json.Number]. They are shared: do not change them.
 	Claims map[string]any
 }
@@ -60,6 +61,14 @@ func parseToken(payload []byte) (*Token, error) {
 	}
 	if err := t.readExtensions(); err != nil {
 		return nil, err
+	}
+	if raw, present := standard.Raw["authorization_details"]; present {
+		if err := json.Unmarshal(raw, &t.Details); err != nil {
+			return nil, err
+		}
+		if t.Details == nil { // null: whoever wrote that meant something else
+			return nil, errors.New("authorization_details is not an array")
+		}
 	}
 	return t, nil
 }

@@ -57,6 +57,8 @@ type Options struct {
 	// IntrospectAlways asks Introspect about JWTs too, once they have verified, so that a revocation counts
 	// at once and not when the token expires.
 	IntrospectAlways bool
+	// DPoP takes DPoP-bound tokens; nil refuses them.
+	DPoP *DPoPOptions
 	// Log receives the private cause of each refusal; nil discards them.
 	Log *slog.Logger
 }
@@ -85,6 +87,10 @@ func New(o Options) (*Verifier, error) {
 		o.Algs = oauth.Profiles[oauth.ProfileOpenID].SigningAlgs
 	}
 	o.Algs = slices.Clone(o.Algs)
+	var err error
+	if o.DPoP, err = o.DPoP.prepare(o.Clock); err != nil {
+		return nil, err
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -92,7 +98,7 @@ func New(o Options) (*Verifier, error) {
 }
 
 // Verify returns what an access token says, provided that it may be used here and now by a sender who
-// proved sender. The error is an [*oauth.Error]: invalid_token for every fault of the token,
+// proved sender, whose JKT is set exactly when the token came under the DPoP scheme. The error is an [*oauth.Error]: invalid_token for every fault of the token,
 // temporarily_unavailable when keys or introspection cannot be reached.
 func (v *Verifier) Verify(ctx context.Context, token string, sender oauth.Confirmation) (*Token, error) {
 	t, err := v.Read(ctx, token)
@@ -221,14 +227,23 @@ func (v *Verifier) checkClaims(t *Token) error {
 	return nil
 }
 
-// checkSender applies RFC 8705 section 3: what a token is bound to must have been proved.
+// checkSender applies RFC 8705 section 3 and RFC 9449 section 7: what a token is bound to must have been proved.
+// A DPoP-bound token that comes as a bearer token has no proof (section 7.2), and a token that is not bound to a
+// key gains nothing from one: it was not issued for the DPoP scheme.
 func (v *Verifier) checkSender(t *Token, sender oauth.Confirmation) error {
+	bound := t.Confirmation
 	switch {
-	case t.Confirmation.IsZero() && v.o.RequireBound:
-		return refuse("the access token is not bound to a certificate", nil)
-	case !t.Confirmation.HeldBy(sender) && sender.IsZero():
+	case bound.IsZero() && v.o.RequireBound:
+		return refuse("the access token is not bound to a certificate or a DPoP key", nil)
+	case bound.JKT == "" && sender.JKT != "":
+		return refuse("the access token is not bound to a DPoP key", nil)
+	case bound.JKT != "" && sender.JKT == "":
+		return refuse("the access token is bound to a DPoP key, and did not come under the DPoP scheme", nil)
+	case bound.JKT != sender.JKT:
+		return refuse("the access token is bound to another DPoP key", nil)
+	case !bound.HeldBy(sender) && sender.X5TS256 == "":
 		return refuse("the access token is bound to a certificate, and none was presented", nil)
-	case !t.Confirmation.HeldBy(sender):
+	case !bound.HeldBy(sender):
 		return refuse("the access token is bound to another certificate", nil)
 	}
 	return nil

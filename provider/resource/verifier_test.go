@@ -95,9 +95,13 @@ func TestVerifyJudgesTheToken(t *testing.T) {
 		{"cnf of an unknown kind", is.token(t, "at+jwt", good.with("cnf", map[string]any{"x5t#S512": "thumb"})), "malformed"},
 		{"cnf thumbprint is a number", is.token(t, "at+jwt", good.with("cnf", map[string]any{"x5t#S256": 1})), "malformed"},
 		{"cnf thumbprint is empty", is.token(t, "at+jwt", good.with("cnf", map[string]any{"x5t#S256": ""})), "malformed"},
+		{"authorization_details is text", is.token(t, "at+jwt", good.with("authorization_details", "all")), "malformed"},
+		{"authorization_details is null", is.token(t, "at+jwt", claimsWithNull(good, "authorization_details")), "malformed"},
+		{"authorization_details without a type", is.token(t, "at+jwt", good.with("authorization_details", []any{map[string]any{"a": 1}})), "malformed"},
+		{"authorization_details with null", is.token(t, "at+jwt", good.with("authorization_details", []any{nil})), "malformed"},
 		{"unbound", is.token(t, "at+jwt", good.with("cnf", nil)), "not bound"},
 		{"bound to another certificate", is.token(t, "at+jwt", goodClaims("other")), "bound to another certificate"},
-		{"bound to a DPoP key as well", is.token(t, "at+jwt", good.with("cnf", map[string]any{"x5t#S256": "thumb", "jkt": "key"})), "bound to another"},
+		{"bound to a DPoP key as well", is.token(t, "at+jwt", good.with("cnf", map[string]any{"x5t#S256": "thumb", "jkt": "key"})), "did not come under the DPoP scheme"},
 	}
 	v := newVerifier(t, Options{Audience: testAudience, Keys: LocalKeys(is.keys), RequireBound: true})
 	for _, test := range tests {
@@ -297,5 +301,18 @@ func BenchmarkVerify(b *testing.B) {
 		if _, err := v.Verify(b.Context(), token, held("thumb")); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestVerifyReadsAuthorizationDetails(t *testing.T) {
+	is := newIssuer(t)
+	v := newVerifier(t, Options{Keys: LocalKeys(is.keys)})
+	details := []any{map[string]any{"type": "payment_initiation", "creditorName": "Müller"}, map[string]any{"type": "b"}}
+	token, err := v.Verify(t.Context(), is.token(t, "at+jwt", goodClaims("").with("authorization_details", details)), oauth.Confirmation{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(token.Details) != 2 || token.Details[1].Type != "b" || string(token.Details[0].JSON) != `{"creditorName":"Müller","type":"payment_initiation"}` {
+		t.Errorf("details %+v", token.Details)
 	}
 }

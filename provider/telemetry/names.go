@@ -117,20 +117,26 @@ const (
 
 var (
 	endpointLabel = Label{Name: "endpoint", Values: []string{
-		"token", "introspection", "revocation", "userinfo", "authorization", "resume", "login", "consent", "pages", "jwks", "metadata", Other,
+		"token", "introspection", "revocation", "userinfo", "pushed_authorization", "backchannel_authentication", "grants",
+		"authorization", "resume", "login", "consent", "approvals", "pages", "jwks", "metadata", Other,
 	}}
 	doorLabel   = Label{Name: "door", Values: []string{"main", "mtls"}}
 	methodLabel = Label{Name: "method", Values: []string{"GET", "HEAD", "POST", "OPTIONS", Other}}
 	statusLabel = Label{Name: "status", Values: []string{
-		"200", "204", "301", "302", "303", "304", "400", "401", "403", "404", "405", "406", "413", "415", "429", "431", "500", "503", Other,
+		"200", "201", "204", "301", "302", "303", "304", "400", "401", "403", "404", "405", "406", "413", "415", "429", "431", "500", "503", Other,
 	}}
 	errorLabel = Label{Name: "error", Values: []string{
 		None, "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
 		"access_denied", "unsupported_response_type", "server_error", "temporarily_unavailable", "invalid_target", "invalid_token",
 		"insufficient_scope", "login_required", "consent_required", "interaction_required", "request_not_supported",
-		"request_uri_not_supported", "registration_not_supported", "method_not_allowed", "not_found", "payload_too_large", Other,
+		"request_uri_not_supported", "registration_not_supported", "invalid_dpop_proof", "use_dpop_nonce", "invalid_request_uri",
+		"invalid_request_object", "invalid_authorization_details", "invalid_grant_id", "unmet_authentication_requirements",
+		"insufficient_user_authentication", "authorization_pending", "slow_down", "expired_token", "expired_login_hint_token",
+		"unknown_user_id", "missing_user_code", "invalid_user_code", "invalid_binding_message", "method_not_allowed", "not_found", "payload_too_large", Other,
 	}}
-	grantLabel      = Label{Name: "grant_type", Values: []string{"authorization_code", "client_credentials", "refresh_token", Other}}
+	grantLabel = Label{Name: "grant_type", Values: []string{
+		"authorization_code", "client_credentials", "refresh_token", "urn:openid:params:grant-type:ciba", Other,
+	}}
 	authMethodLabel = Label{Name: "auth_method", Values: []string{
 		"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", "client_secret_basic", "client_secret_post",
 		"client_secret_jwt", None, Other,

@@ -31,7 +31,8 @@ func NewCatalog(resources []Resource) *Catalog {
 // target is what one access token is for: its audience, and what that audience allows.
 type target struct {
 	audience []string
-	scope    oauth.Scope // upper bound for policy
+	scope    oauth.Scope   // upper bound for policy
+	details  oauth.Details // likewise
 	opaque   bool
 	alg      string
 	lifetime time.Duration

@@ -18,6 +18,12 @@ func (e *Endpoint) refuse(ctx context.Context, req oauth.TokenRequest, caller oa
 	if !errors.As(err, &refusal) {
 		return err
 	}
+	if waits(refusal.Err.Code) {
+		if err := e.Store.Commit(ctx, slices.Concat(caller.Changes, refusal.Changes)...); err != nil {
+			return err
+		}
+		return refusal.Err
+	}
 	about := oauth.AuditEntry{
 		RequestID: req.ID, ClientID: req.Client.ID, DecisionID: refusal.Err.Decision,
 		Detail: map[string]any{"error": string(refusal.Err.Code), "grant_type": req.GrantType},
@@ -107,6 +113,12 @@ func issuedEntry(req oauth.TokenRequest, a oauth.Authorization, i issuance, d po
 	i.entry.Detail = map[string]any{"grant_type": req.GrantType, "scope": i.response.Scope, "aud": i.audience, "policy": d.Revision}
 	if req.Sender.X5TS256 != "" {
 		i.entry.Detail["x5t#S256"] = req.Sender.X5TS256
+	}
+	if req.Sender.JKT != "" {
+		i.entry.Detail["jkt"] = req.Sender.JKT
+	}
+	if len(i.response.Details) > 0 {
+		i.entry.Detail["authorization_details"] = i.response.Details.Types()
 	}
 	return i.entry
 }

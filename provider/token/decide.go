@@ -57,8 +57,11 @@ func policyInput(ctx context.Context, req oauth.TokenRequest, caller oauth.Clien
 		},
 		Certificate: certificate,
 		Subject:     policySubject(a.Subject),
-		Grant:       policy.Grant{Type: req.GrantType, Scope: t.scope, Requested: len(req.Scope) > 0, Resources: t.audience},
-		Token:       policy.Token{Format: format, Lifetime: int64(t.lifetime.Seconds())},
+		Sender:      policySender(confirmation(req)),
+		Grant: policy.Grant{
+			Type: req.GrantType, Scope: t.scope, Requested: len(req.Scope) > 0, Resources: t.audience, Details: documents(t.details),
+		},
+		Token: policy.Token{Format: format, Lifetime: int64(t.lifetime.Seconds())},
 	}, nil
 }
 
@@ -92,6 +95,17 @@ func policyCertificate(caller oauth.ClientAuthentication, sender oauth.Confirmat
 		facts.PSD2 = &policy.PSD2{Roles: psd2.Roles, AuthorityName: psd2.AuthorityName, AuthorityID: psd2.AuthorityID}
 	}
 	return facts, nil
+}
+
+func policySender(bound oauth.Confirmation) policy.Sender {
+	switch {
+	case bound.JKT != "":
+		return policy.Sender{Method: policy.SenderDPoP, Thumbprint: bound.JKT}
+	case bound.X5TS256 != "":
+		return policy.Sender{Method: policy.SenderMTLS, Thumbprint: bound.X5TS256}
+	default:
+		return policy.Sender{Method: policy.SenderNone}
+	}
 }
 
 func policySubject(s oauth.Subject) policy.Subject {

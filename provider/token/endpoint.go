@@ -9,7 +9,6 @@ import (
 
 	"signet/policy"
 	"signet/provider/audit"
-	"signet/provider/binding"
 	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/provider/web"
@@ -40,7 +39,9 @@ type Auditor interface {
 type Deps struct {
 	Authenticate Authenticator
 	Endpoints    []string // this endpoint's URLs at both doors: acceptable assertion audiences
+	Bind         Binder
 	Grants       []oauth.GrantHandler
+	Details      Details
 	Policy       Policy
 	Issue        *issue.Issuer
 	Store        Committer
@@ -88,6 +89,9 @@ type response struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
 	Scope        string `json:"scope"`
+
+	Details oauth.Details `json:"authorization_details,omitempty"` // RFC 9396 section 7
+	GrantID string        `json:"grant_id,omitempty"`              // Grant Management section 6.2
 }
 
 // ServeHTTP answers a token request.
@@ -112,7 +116,14 @@ func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request) (*response, er
 	if err != nil {
 		return nil, err
 	}
-	req, err := e.request(ctx, params, caller, binding.From(caller.Certificate))
+	sender, err := e.Bind.From(w, r, caller.Certificate, e.Endpoints, caller.Profile.SigningAlgs, "")
+	if err != nil {
+		return nil, err
+	}
+	if len(sender.Changes) > 0 { // the client's proofs are used up together
+		caller.Changes = slices.Concat(caller.Changes, sender.Changes)
+	}
+	req, err := e.request(ctx, params, caller, sender.Confirmation)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +135,7 @@ func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request) (*response, er
 	if err != nil {
 		return nil, e.refuse(ctx, req, caller, err)
 	}
-	target, err := e.Catalog.target(req, authorization)
+	target, err := e.target(req, authorization)
 	if err != nil {
 		return nil, err
 	}
@@ -149,13 +160,23 @@ func (e *Endpoint) request(ctx context.Context, params oauth.Params, caller oaut
 	if !ok {
 		return oauth.TokenRequest{}, oauth.Errorf(oauth.InvalidScope, "scope is malformed (RFC 6749 section 3.3)")
 	}
-	if sender.IsZero() && (caller.Profile.SenderConstrained || caller.Client.BoundAccessTokens) {
-		return oauth.TokenRequest{}, oauth.Errorf(oauth.InvalidRequest, "this client's tokens are certificate-bound: use the mTLS token endpoint with a client certificate (RFC 8705 section 3)")
+	if err := checkSender(caller, sender); err != nil {
+		return oauth.TokenRequest{}, err
 	}
 	return oauth.TokenRequest{
 		ID: web.RequestID(ctx), Now: e.Clock(), GrantType: params.Get("grant_type"), Client: caller.Client, Profile: caller.Profile,
 		Sender: sender, Scope: scope, Resources: params.All("resource"), Params: params,
 	}, nil
+}
+
+// target is what the access token is for, details included.
+func (e *Endpoint) target(req oauth.TokenRequest, a oauth.Authorization) (target, error) {
+	t, err := e.Catalog.target(req, a)
+	if err != nil {
+		return target{}, err
+	}
+	t.details, err = e.details(req, a, t.audience)
+	return t, err
 }
 
 func (e *Endpoint) grantFor(req oauth.TokenRequest) (oauth.GrantHandler, error) {

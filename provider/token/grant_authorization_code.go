@@ -51,8 +51,8 @@ func (g AuthorizationCode) Redeem(ctx context.Context, req oauth.TokenRequest) (
 		return oauth.Authorization{}, err
 	}
 	return oauth.Authorization{
-		Subject: code.User, GrantID: code.GrantID, Scope: code.Scope, Resources: code.Request.Resources, Nonce: code.Request.Nonce,
-		Refresh: refreshFor(req.Client, code.Scope),
+		Subject: code.User, GrantID: code.GrantID, Scope: code.Scope, Resources: code.Request.Resources, Details: code.Request.Details,
+		TellGrant: code.Request.GrantAction != "", Nonce: code.Request.Nonce, Refresh: refreshFor(req.Client, code.Scope),
 		Changes: []oauth.Change{oauth.RedeemCode{Digest: code.Digest, GrantID: code.GrantID, At: req.Now}},
 	}, nil
 }
@@ -63,8 +63,12 @@ func checkCode(code oauth.AuthorizationCode, req oauth.TokenRequest) *oauth.Erro
 		return oauth.Errorf(oauth.InvalidGrant, "the authorization code has expired")
 	case req.Params.Get("redirect_uri") != code.Request.RedirectURI:
 		return oauth.Errorf(oauth.InvalidGrant, "redirect_uri is not the one of the authorization request (RFC 6749 section 4.1.3)")
-	case !pkce.Verify(code.Request.CodeChallenge, req.Params.Get("code_verifier")):
+	case code.Request.CodeChallenge == "" && req.Params.Has("code_verifier"):
+		return oauth.Errorf(oauth.InvalidGrant, "there is a code_verifier, and the authorization request had no code_challenge (RFC 9700 section 2.1.1)")
+	case code.Request.CodeChallenge != "" && !pkce.Verify(code.Request.CodeChallenge, req.Params.Get("code_verifier")):
 		return oauth.Errorf(oauth.InvalidGrant, "code_verifier does not match the code_challenge (RFC 7636 section 4.6)")
+	case code.Request.DPoPJKT != "" && code.Request.DPoPJKT != req.Sender.JKT:
+		return oauth.Errorf(oauth.InvalidGrant, "the authorization code is bound to another DPoP key (RFC 9449 section 10)")
 	default:
 		return nil
 	}

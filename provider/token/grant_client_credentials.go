@@ -8,14 +8,18 @@ import (
 )
 
 // ClientCredentials is the client_credentials grant (RFC 6749 section 4.4): the client acts for itself.
-type ClientCredentials struct{}
+type ClientCredentials struct {
+	Details interface {
+		Check(client *oauth.Client, raw string) (oauth.Details, *oauth.Error)
+	}
+}
 
 // GrantType implements oauth.GrantHandler.
 func (ClientCredentials) GrantType() string { return oauth.GrantClientCredentials }
 
 // Redeem grants the requested scope within the registered one, or all of it when none was requested. Scopes
 // that are about a user are never granted: there is none.
-func (ClientCredentials) Redeem(_ context.Context, req oauth.TokenRequest) (oauth.Authorization, error) {
+func (g ClientCredentials) Redeem(_ context.Context, req oauth.TokenRequest) (oauth.Authorization, error) {
 	if req.Client.Public() {
 		return oauth.Authorization{}, oauth.Errorf(oauth.UnauthorizedClient, "a public client cannot use client_credentials (RFC 6749 section 4.4)")
 	}
@@ -27,5 +31,12 @@ func (ClientCredentials) Redeem(_ context.Context, req oauth.TokenRequest) (oaut
 	if !scope.Within(allowed) {
 		return oauth.Authorization{}, oauth.Errorf(oauth.InvalidScope, "the scope is not registered for this client, or is about a user")
 	}
-	return oauth.Authorization{Subject: oauth.ClientItself{ClientID: req.Client.ID}, Scope: scope, Refresh: oauth.NoRefresh{}}, nil
+	a := oauth.Authorization{Subject: oauth.ClientItself{ClientID: req.Client.ID}, Scope: scope, Refresh: oauth.NoRefresh{}}
+	if raw := req.Params.Get(paramDetails); raw != "" {
+		var fault *oauth.Error
+		if a.Details, fault = g.Details.Check(req.Client, raw); fault != nil {
+			return oauth.Authorization{}, fault
+		}
+	}
+	return a, nil
 }

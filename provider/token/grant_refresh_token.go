@@ -1,8 +1,10 @@
 package token
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"signet/provider/oauth"
@@ -13,6 +15,8 @@ type RefreshStore interface {
 	// RefreshToken returns oauth.ErrNotFound for a token that does not exist; a rotated one is returned for
 	// as long as its grant is kept, so that its reuse is noticed.
 	RefreshToken(ctx context.Context, digest oauth.Digest) (oauth.RefreshToken, error)
+	// Grant returns oauth.ErrNotFound for a grant that does not exist.
+	Grant(ctx context.Context, id string) (oauth.Grant, error)
 }
 
 // UserStore reads accounts.
@@ -49,14 +53,20 @@ func (g RefreshToken) Redeem(ctx context.Context, req oauth.TokenRequest) (oauth
 	if err := g.check(ctx, token, req); err != nil {
 		return oauth.Authorization{}, err
 	}
+	granted, err := g.granted(ctx, token)
+	if err != nil {
+		return oauth.Authorization{}, err
+	}
 	scope := req.Scope
 	if scope == nil {
-		scope = token.Scope
+		scope = granted.Scope
 	}
-	if !scope.Within(token.Scope) {
+	if !scope.Within(granted.Scope) {
 		return oauth.Authorization{}, oauth.Errorf(oauth.InvalidScope, "the scope is wider than what was granted (RFC 6749 section 6)")
 	}
-	a := oauth.Authorization{Subject: token.User, GrantID: token.GrantID, Scope: scope, Resources: token.Resources}
+	a := oauth.Authorization{
+		Subject: token.User, GrantID: token.GrantID, Scope: scope, Resources: granted.Resources, Details: granted.Details, TellGrant: token.Managed,
+	}
 	if req.Profile.RotateRefreshTokens {
 		a.Refresh = oauth.RotateRefresh{Old: token, Grace: g.RetryGrace}
 	} else {
@@ -71,6 +81,8 @@ func (g RefreshToken) check(ctx context.Context, token oauth.RefreshToken, req o
 	switch {
 	case token.Revoked:
 		return oauth.Errorf(oauth.InvalidGrant, "the refresh token is revoked")
+	case token.Confirmation.JKT != "" && token.Confirmation.JKT != req.Sender.JKT:
+		return oauth.Errorf(oauth.InvalidGrant, "the refresh token is bound to another DPoP key (RFC 9449 section 5)")
 	case !token.Confirmation.HeldBy(req.Sender):
 		return oauth.Errorf(oauth.InvalidGrant, "the refresh token is bound to another certificate (RFC 8705 section 4)")
 	case !token.RotatedAt.IsZero() && !g.retry(token, req.Now):
@@ -82,6 +94,44 @@ func (g RefreshToken) check(ctx context.Context, token oauth.RefreshToken, req o
 		return oauth.Errorf(oauth.InvalidGrant, "the refresh token has expired")
 	}
 	return userMayGoOn(ctx, g.Users, token.User)
+}
+
+// granted is the token with what it may still give. Where its client manages the grant, a later request may have
+// replaced it (Grant Management section 6.2): then that is no more than the present grant gives.
+func (g RefreshToken) granted(ctx context.Context, token oauth.RefreshToken) (oauth.RefreshToken, error) {
+	if !token.Managed {
+		return token, nil
+	}
+	grant, err := g.Store.Grant(ctx, token.GrantID)
+	if errors.Is(err, oauth.ErrNotFound) {
+		return oauth.RefreshToken{}, oauth.Errorf(oauth.InvalidGrant, "the refresh token is revoked")
+	}
+	if err != nil {
+		return oauth.RefreshToken{}, err
+	}
+	of := token
+	of.Scope, of.Details = token.Scope.Intersect(grant.Scope), within(token.Details, grant.Details)
+	if len(token.Resources) == 0 {
+		of.Resources = grant.Resources
+	} else if len(grant.Resources) > 0 {
+		of.Resources = slices.DeleteFunc(slices.Clone(token.Resources), func(id string) bool { return !slices.Contains(grant.Resources, id) })
+	}
+	lost := len(token.Scope)+len(token.Details) > 0 && len(of.Scope)+len(of.Details) == 0
+	if lost || len(token.Resources) > 0 && len(of.Resources) == 0 {
+		return oauth.RefreshToken{}, oauth.Errorf(oauth.InvalidGrant, "the grant was replaced, and nothing is left of what this refresh token was for")
+	}
+	return of, nil
+}
+
+// within returns those details that are in the other set, as they are.
+func within(details, other oauth.Details) oauth.Details {
+	var both oauth.Details
+	for _, detail := range details {
+		if slices.ContainsFunc(other, func(o oauth.Detail) bool { return bytes.Equal(o.JSON, detail.JSON) }) {
+			both = append(both, detail)
+		}
+	}
+	return both
 }
 
 // retry recognises a client that lost the response: it comes back soon, and nobody has used the successor.

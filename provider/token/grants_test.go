@@ -26,6 +26,7 @@ func challenge() string {
 type rest struct {
 	codes   map[oauth.Digest]oauth.AuthorizationCode
 	refresh map[oauth.Digest]oauth.RefreshToken
+	grants  map[string]oauth.Grant
 	users   map[string]oauth.User
 	err     error
 }
@@ -44,6 +45,9 @@ func (r rest) Code(_ context.Context, d oauth.Digest) (oauth.AuthorizationCode, 
 
 func (r rest) RefreshToken(_ context.Context, d oauth.Digest) (oauth.RefreshToken, error) {
 	return find(r.refresh, d, r.err)
+}
+func (r rest) Grant(_ context.Context, id string) (oauth.Grant, error) {
+	return find(r.grants, id, r.err)
 }
 func (r rest) User(_ context.Context, id string) (oauth.User, error) {
 	return find(r.users, id, r.err)
@@ -144,6 +148,10 @@ func TestAuthorizationCode(t *testing.T) {
 		"no redirect_uri":        {params: map[string]string{"redirect_uri": ""}, want: outcome{Error: oauth.InvalidGrant, Changes: burn}},
 		"other verifier":         {params: map[string]string{"code_verifier": verifier[1:] + "A"}, want: outcome{Error: oauth.InvalidGrant, Changes: burn}},
 		"no verifier":            {params: map[string]string{"code_verifier": ""}, want: outcome{Error: oauth.InvalidGrant, Changes: burn}},
+		"without PKCE":           {code: func(c *oauth.AuthorizationCode) { c.Request.CodeChallenge = "" }, params: map[string]string{"code_verifier": ""}, want: outcome{Scope: "openid accounts", Refresh: oauth.NoRefresh{}, Changes: redeem}},
+		"verifier without PKCE":  {code: func(c *oauth.AuthorizationCode) { c.Request.CodeChallenge = "" }, want: outcome{Error: oauth.InvalidGrant, Changes: burn}},
+		"bound to the sender":    {code: func(c *oauth.AuthorizationCode) { c.Request.DPoPJKT = "key" }, want: outcome{Scope: "openid accounts", Refresh: oauth.NoRefresh{}, Changes: redeem}},
+		"bound to another key":   {code: func(c *oauth.AuthorizationCode) { c.Request.DPoPJKT = "other" }, want: outcome{Error: oauth.InvalidGrant, Changes: burn}},
 		"disabled user":          {user: oauth.User{Disabled: true}, want: outcome{Error: oauth.InvalidGrant}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -155,7 +163,9 @@ func TestAuthorizationCode(t *testing.T) {
 				params[k] = v
 			}
 			at := rest{codes: map[oauth.Digest]oauth.AuthorizationCode{code.Digest: code}, users: map[string]oauth.User{"u1": c.user}}
-			got := outcomeOf(AuthorizationCode{Store: at, Users: at}.Redeem(t.Context(), request(client(nil), params)))
+			req := request(client(nil), params)
+			req.Sender.JKT = "key"
+			got := outcomeOf(AuthorizationCode{Store: at, Users: at}.Redeem(t.Context(), req))
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -199,6 +209,9 @@ func TestRefreshToken(t *testing.T) {
 		"bound, other":             {token: func(r *oauth.RefreshToken) { r.Confirmation.X5TS256 = "A" }, sender: oauth.Confirmation{X5TS256: "B"}, want: oauth.InvalidGrant},
 		"bound, nothing":           {token: func(r *oauth.RefreshToken) { r.Confirmation.X5TS256 = "A" }, want: oauth.InvalidGrant},
 		"bound, other, reused":     {token: func(r *oauth.RefreshToken) { r.Confirmation.X5TS256 = "A"; r.RotatedAt = noon }, want: oauth.InvalidGrant},
+		"bound to a key, holder":   {token: func(r *oauth.RefreshToken) { r.Confirmation.JKT = "K" }, sender: oauth.Confirmation{X5TS256: "A", JKT: "K"}, granted: "openid accounts"},
+		"bound to a key, other":    {token: func(r *oauth.RefreshToken) { r.Confirmation.JKT = "K" }, sender: oauth.Confirmation{JKT: "L"}, want: oauth.InvalidGrant},
+		"bound to a key, cert":     {token: func(r *oauth.RefreshToken) { r.Confirmation.JKT = "K" }, sender: oauth.Confirmation{X5TS256: "A"}, want: oauth.InvalidGrant},
 		"user gone":                {token: func(r *oauth.RefreshToken) { r.User.ID = "u2" }, want: oauth.InvalidGrant},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -28,7 +28,7 @@ func (e *Endpoint) issue(ctx context.Context, req oauth.TokenRequest, a oauth.Au
 	}
 	m := issue.Mandate{
 		Now: req.Now, Client: req.Client, Subject: a.Subject, GrantID: a.GrantID, Scope: d.Scope, Audience: t.audience,
-		Confirmation: req.Sender, Nonce: a.Nonce, Opaque: t.opaque, Alg: t.alg, AllowedAlgs: req.Profile.SigningAlgs,
+		Details: chosenBy(t.details, d.Details), Confirmation: confirmation(req), Nonce: a.Nonce, Opaque: t.opaque, Alg: t.alg, AllowedAlgs: req.Profile.SigningAlgs,
 		AccessLifetime: chosen(t.lifetime, d.AccessLifetime, e.Lifetimes.Most), IDLifetime: chosen(e.Lifetimes.IDToken, d.IDLifetime, e.Lifetimes.Most),
 		AccessClaims: d.AccessClaims, IDClaims: d.IDClaims,
 	}
@@ -37,19 +37,31 @@ func (e *Endpoint) issue(ctx context.Context, req oauth.TokenRequest, a oauth.Au
 		return issuance{}, unavailable(err)
 	}
 	issued := issuance{
-		response: &response{AccessToken: access.Value.Reveal(), TokenType: "Bearer", ExpiresIn: access.ExpiresIn, Scope: m.Scope.String()},
-		changes:  access.Changes, entry: entry, jti: access.JTI, audience: t.audience,
+		response: &response{
+			AccessToken: access.Value.Reveal(), TokenType: tokenType(m.Confirmation), ExpiresIn: access.ExpiresIn, Scope: m.Scope.String(), Details: m.Details,
+		},
+		changes: access.Changes, entry: entry, jti: access.JTI, audience: t.audience,
+	}
+	if a.TellGrant {
+		issued.response.GrantID = a.GrantID
 	}
 	user, person := a.Subject.(oauth.EndUser)
 	if !person {
 		return issued, nil
 	}
+	if err := e.refreshToken(req, a, m, user, d, &issued); err != nil {
+		return issuance{}, err
+	}
 	if m.Scope.Has(oauth.ScopeOpenID) {
-		if issued.response.IDToken, err = e.Issue.IDToken(ctx, m, user, access.Value); err != nil {
+		beside := issue.Beside{AccessToken: access.Value}
+		if a.AuthReqID != "" { // a push: nobody asked for it, so that the ID token vouches for all of it
+			beside.AuthReqID, beside.RefreshToken = a.AuthReqID, oauth.Secret(issued.response.RefreshToken)
+		}
+		if issued.response.IDToken, err = e.Issue.IDTokenBeside(ctx, m, user, beside); err != nil {
 			return issuance{}, unavailable(err)
 		}
 	}
-	return issued, e.refreshToken(req, a, m, user, d, &issued)
+	return issued, nil
 }
 
 // refreshToken adds what becomes of the grant's refresh token.
@@ -57,7 +69,7 @@ func (e *Endpoint) refreshToken(req oauth.TokenRequest, a oauth.Authorization, m
 	switch r := a.Refresh.(type) {
 	case oauth.NewRefresh:
 		lifetime := chosen(e.Lifetimes.RefreshToken, d.RefreshLifetime, policy.MaxRefreshLifetime)
-		value, stored, err := e.Issue.NewRefreshToken(m, user, a.Scope, a.Resources, lifetime)
+		value, stored, err := e.Issue.NewRefreshToken(m, user, a, lifetime)
 		if err != nil {
 			return err
 		}

@@ -11,10 +11,8 @@ import (
 	"net/http"
 	"slices"
 
-	"signet/mtls"
-	"signet/provider/binding"
+	"signet/provider/issue"
 	"signet/provider/oauth"
-	"signet/provider/resource"
 	"signet/provider/web"
 )
 
@@ -37,13 +35,13 @@ func ClaimNames() []string {
 
 // Deps are what the endpoint works with. All are required.
 type Deps struct {
-	Peer   func(*http.Request) (*mtls.Peer, error)
-	Tokens interface {
-		// Verify returns an *oauth.Error; what the token is bound to must have been proved.
-		Verify(ctx context.Context, token oauth.Secret, sender oauth.Confirmation) (*resource.Token, error)
-	}
-	Users interface {
+	Endpoints []string // this endpoint's URLs at both doors: what a DPoP proof may be for
+	Guard     *issue.Guard
+	Users     interface {
 		User(ctx context.Context, id string) (oauth.User, error)
+	}
+	Store interface {
+		Commit(ctx context.Context, changes ...oauth.Change) error
 	}
 	Log *slog.Logger
 }
@@ -54,30 +52,18 @@ func New(deps Deps) http.Handler { return &endpoint{deps} }
 type endpoint struct{ Deps }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	claims, err := e.answer(r)
+	claims, err := e.answer(w, r)
 	if err != nil {
-		web.WriteBearerError(w, r, e.Log, err)
+		web.WriteBearerError(w, r, e.Log, err, e.Guard.Algs...)
 		return
 	}
 	web.NoStore(w.Header())
 	web.WriteJSON(w, http.StatusOK, claims)
 }
 
-func (e *endpoint) answer(r *http.Request) (map[string]any, error) {
+func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
 	ctx := r.Context()
-	value, fault := resource.BearerToken(r)
-	if fault != nil {
-		return nil, fault
-	}
-	peer, err := e.Peer(r)
-	if err != nil {
-		return nil, oauth.Errorf(oauth.InvalidRequest, "the client certificate cannot be read").Because(err)
-	}
-	var sender oauth.Confirmation
-	if peer != nil {
-		sender = binding.From(peer.Leaf)
-	}
-	token, err := e.Tokens.Verify(ctx, oauth.Secret(value), sender)
+	token, changes, err := e.Guard.Admit(w, r, e.Endpoints)
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +76,11 @@ func (e *endpoint) answer(r *http.Request) (map[string]any, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if len(changes) > 0 {
+		if err := e.Store.Commit(ctx, changes...); err != nil {
+			return nil, err
+		}
 	}
 	return claimsFor(user, token.Scope), nil
 }

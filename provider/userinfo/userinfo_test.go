@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"signet/mtls"
+	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/provider/resource"
 )
@@ -32,6 +33,8 @@ type house struct {
 	verified    int
 	sender      oauth.Confirmation // that the token was verified with
 	usersLooked []string
+	committed   []oauth.Change
+	commitErr   error
 }
 
 func newHouse(scope string) *house {
@@ -62,15 +65,22 @@ func (h *house) User(_ context.Context, id string) (oauth.User, error) {
 	return h.user, h.userErr
 }
 
-func (h *house) ask(authorization string) *httptest.ResponseRecorder {
+func (h *house) ask(authorization string, more ...func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, "/userinfo", nil)
 	if authorization != "" {
 		r.Header.Set("Authorization", authorization)
 	}
+	for _, change := range more {
+		change(r)
+	}
 	w := httptest.NewRecorder()
 	New(Deps{
-		Peer:   func(*http.Request) (*mtls.Peer, error) { return h.peer, h.peerErr },
-		Tokens: h, Users: h, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Endpoints: []string{endpointURL},
+		Guard: &issue.Guard{
+			Peer:   func(*http.Request) (*mtls.Peer, error) { return h.peer, h.peerErr },
+			Tokens: h, Bind: binder(), Algs: []string{"ES256"},
+		},
+		Users: h, Store: h, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}).ServeHTTP(w, r)
 	return w
 }

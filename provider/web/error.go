@@ -18,10 +18,11 @@ const (
 	maxDescription = 500
 )
 
-// StatusOf is the HTTP status of an error code; 400 unless a specification says otherwise (RFC 6749 section 5.2, RFC 6750 section 3.1, RFC 9110).
+// StatusOf is the HTTP status of an error code; 400 unless a specification says otherwise (RFC 6749 section 5.2, RFC 6750
+// section 3.1, RFC 9470 section 3, RFC 9110).
 func StatusOf(code oauth.Code) int {
 	switch code {
-	case oauth.InvalidClient, oauth.InvalidToken:
+	case oauth.InvalidClient, oauth.InvalidToken, oauth.InsufficientUserAuth:
 		return http.StatusUnauthorized
 	case oauth.InsufficientScope:
 		return http.StatusForbidden
@@ -116,55 +117,30 @@ func WriteError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err er
 	NotesOf(r.Context()).Error = shown.Code
 	switch shown.Code {
 	case oauth.InvalidToken, oauth.InsufficientScope:
-		writeChallenge(w, r, log, shown)
+		writeChallenge(w, r, log, shown, nil)
 	default:
 		write(w, r, log, shown)
 	}
 }
 
-// WriteBearerError answers a request for a protected resource (RFC 6750 section 3): what is wrong with
-// the token goes into WWW-Authenticate. Errors that are not about the token are answered as by [WriteError].
-func WriteBearerError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
+// WritePlainError is [WriteError] for an endpoint whose specification allows nothing in the body but error,
+// error_description and error_uri (CIBA Core section 13): the request id is in the X-Request-Id header alone.
+func WritePlainError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
 	shown := Public(err)
 	NotesOf(r.Context()).Error = shown.Code
-	switch shown.Code {
-	case oauth.InvalidRequest, oauth.InvalidToken, oauth.InsufficientScope:
-		writeChallenge(w, r, log, shown)
-	default:
-		write(w, r, log, shown)
-	}
-}
-
-func writeChallenge(w http.ResponseWriter, r *http.Request, log *slog.Logger, shown *oauth.Error) {
-	challenge := `Bearer realm="` + realm + `"`
-	if shown.Code == oauth.InvalidToken && !sentBearer(r) {
-		// Who sent no credentials is told of no error (RFC 6750 section 3.1).
-		w.Header().Set("WWW-Authenticate", challenge)
-		logError(r, log, http.StatusUnauthorized, shown)
-		NoStore(w.Header())
-		WriteJSON(w, http.StatusUnauthorized, errorBody{RequestID: RequestID(r.Context())})
-		return
-	}
-	challenge += `, error="` + string(shown.Code) + `"`
-	if shown.Description != "" {
-		challenge += `, error_description="` + shown.Description + `"`
-	}
-	var needed scopeHint
-	if errors.As(shown.Cause, &needed) {
-		challenge += `, scope="` + printable(needed.scope) + `"`
-	}
-	w.Header().Set("WWW-Authenticate", challenge)
-	write(w, r, log, shown)
-}
-
-// sentBearer says whether the request tried the Bearer scheme (RFC 9110 section 11.1: its case does not matter).
-func sentBearer(r *http.Request) bool {
-	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.EqualFold(scheme, "Bearer")
+	status := writeHeaders(w.Header(), shown)
+	logError(r, log, status, shown)
+	NoStore(w.Header())
+	WriteJSON(w, status, errorBody{Error: shown.Code, Description: shown.Description})
 }
 
 func write(w http.ResponseWriter, r *http.Request, log *slog.Logger, shown *oauth.Error) {
-	status, h := StatusOf(shown.Code), w.Header()
+	writeStatus(w, r, log, shown, writeHeaders(w.Header(), shown))
+}
+
+// writeHeaders sets what the error needs and returns its status.
+func writeHeaders(h http.Header, shown *oauth.Error) int {
+	status := StatusOf(shown.Code)
 	switch shown.Code {
 	case oauth.InvalidClient: // a 401 must have a challenge; Basic is the one scheme clients have (RFC 6749 section 5.2)
 		h.Set("WWW-Authenticate", `Basic realm="`+realm+`", charset="UTF-8"`)
@@ -180,8 +156,12 @@ func write(w http.ResponseWriter, r *http.Request, log *slog.Logger, shown *oaut
 	case oauth.TemporarilyUnavailable:
 		h.Set("Retry-After", retryAfter)
 	}
+	return status
+}
+
+func writeStatus(w http.ResponseWriter, r *http.Request, log *slog.Logger, shown *oauth.Error, status int) {
 	logError(r, log, status, shown)
-	NoStore(h)
+	NoStore(w.Header())
 	WriteJSON(w, status, errorBody{shown.Code, shown.Description, RequestID(r.Context())})
 }
 
@@ -192,7 +172,7 @@ func logError(r *http.Request, log *slog.Logger, status int, e *oauth.Error) {
 	case errors.Is(e.Cause, context.Canceled): // the client went away
 	case status >= http.StatusInternalServerError:
 		level = slog.LevelError
-	case e.Code == oauth.InvalidClient:
+	case e.Code == oauth.InvalidClient, e.Code == oauth.InvalidDPoPProof:
 		level = slog.LevelWarn
 	}
 	if !log.Enabled(r.Context(), level) {

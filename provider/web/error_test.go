@@ -253,3 +253,14 @@ type discard struct{ h http.Header }
 func (d discard) Header() http.Header         { return d.h }
 func (d discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d discard) WriteHeader(int)             {}
+
+// TestWritePlainError keeps the body to what CIBA Core section 13 names.
+func TestWritePlainError(t *testing.T) {
+	w := httptest.NewRecorder()
+	WritePlainError(w, httptest.NewRequest(http.MethodPost, "/bc-authorize", nil), slog.New(slog.DiscardHandler),
+		oauth.Errorf(oauth.InvalidClient, "client authentication failed").Because(errors.New("private")))
+	const want = `{"error":"invalid_client","error_description":"client authentication failed"}`
+	if got := strings.TrimSpace(w.Body.String()); got != want || w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" {
+		t.Errorf("%d %s %v", w.Code, got, w.Header())
+	}
+}

@@ -19,6 +19,8 @@ type Store struct {
 	Waiting  map[oauth.Digest]oauth.Interaction
 	Sessions map[oauth.Digest]oauth.Session
 	Consents map[[2]string]oauth.Consent // by user and client
+	Requests map[oauth.Digest]oauth.PushedRequest
+	Grants   map[string]oauth.Grant
 	Commits  [][]oauth.Change
 	Spooled  []oauth.AuditEntry
 
@@ -32,6 +34,7 @@ func NewStore(clients []*oauth.Client, users []oauth.User) *Store {
 	s := &Store{
 		Clients: map[string]*oauth.Client{}, Users: map[string]oauth.User{}, Waiting: map[oauth.Digest]oauth.Interaction{},
 		Sessions: map[oauth.Digest]oauth.Session{}, Consents: map[[2]string]oauth.Consent{},
+		Requests: map[oauth.Digest]oauth.PushedRequest{}, Grants: map[string]oauth.Grant{},
 	}
 	for _, client := range clients {
 		s.Clients[client.ID] = client
@@ -91,6 +94,16 @@ func (s *Store) Consent(_ context.Context, user, client string) (oauth.Consent, 
 	return read(s, s.Consents, [2]string{user, client})
 }
 
+// Pushed reads a pushed request; it does not look at the clock.
+func (s *Store) Pushed(_ context.Context, digest oauth.Digest) (oauth.PushedRequest, error) {
+	return read(s, s.Requests, digest)
+}
+
+// Grant reads a grant, a revoked one too.
+func (s *Store) Grant(_ context.Context, id string) (oauth.Grant, error) {
+	return read(s, s.Grants, id)
+}
+
 // Add is the audit queue's.
 func (s *Store) Add(_ context.Context, entry oauth.AuditEntry) error {
 	s.mu.Lock()
@@ -107,10 +120,8 @@ func (s *Store) Commit(_ context.Context, changes ...oauth.Change) error {
 		return s.FailWrite
 	}
 	for _, change := range changes {
-		if digest, conditional := needs(change); conditional {
-			if _, waits := s.Waiting[digest]; !waits {
-				return &oauth.Conflict{Change: change}
-			}
+		if s.late(change) {
+			return &oauth.Conflict{Change: change}
 		}
 	}
 	for _, change := range changes {
@@ -127,19 +138,37 @@ func (s *Store) Commit(_ context.Context, changes ...oauth.Change) error {
 			delete(s.Sessions, c.Digest)
 		case oauth.RememberConsent:
 			s.Consents[[2]string{c.Consent.UserID, c.Consent.ClientID}] = c.Consent
+		case oauth.StorePushed:
+			s.Requests[c.Pushed.Digest] = c.Pushed
+		case oauth.UsePushed:
+			used := s.Requests[c.Digest]
+			used.Used = true
+			s.Requests[c.Digest] = used
+		case oauth.StoreGrant:
+			s.Grants[c.Grant.ID] = c.Grant
+		case oauth.ReplaceGrant:
+			s.Grants[c.Grant.ID] = c.Grant
 		}
 	}
 	s.Commits = append(s.Commits, changes)
 	return nil
 }
 
-// needs returns the waiting request without which a change conflicts.
-func needs(change oauth.Change) (digest oauth.Digest, conditional bool) {
+// late says whether a conditional change comes second.
+func (s *Store) late(change oauth.Change) bool {
 	switch c := change.(type) {
 	case oauth.UpdateInteraction:
-		return c.Interaction.Digest, true
+		_, waits := s.Waiting[c.Interaction.Digest]
+		return !waits
 	case oauth.FinishInteraction:
-		return c.Digest, true
+		_, waits := s.Waiting[c.Digest]
+		return !waits
+	case oauth.UsePushed:
+		pushed, there := s.Requests[c.Digest]
+		return !there || pushed.Used
+	case oauth.ReplaceGrant:
+		grant, there := s.Grants[c.Grant.ID]
+		return !there || grant.Revoked || !grant.UpdatedAt.Equal(c.Seen)
 	}
-	return oauth.Digest{}, false
+	return false
 }

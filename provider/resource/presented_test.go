@@ -11,7 +11,7 @@ import (
 	"signet/provider/oauth"
 )
 
-func TestBearerToken(t *testing.T) {
+func TestPresentedToken(t *testing.T) {
 	tests := []struct {
 		name    string
 		headers []string
@@ -21,6 +21,8 @@ func TestBearerToken(t *testing.T) {
 		code    oauth.Code
 	}{
 		{name: "token", headers: []string{"Bearer abc.DEF-_~+/09=="}, want: "abc.DEF-_~+/09=="},
+		{name: "under the DPoP scheme", headers: []string{"DPoP abc"}, want: "abc"},
+		{name: "two schemes", headers: []string{"DPoP abc, Bearer abc"}, code: oauth.InvalidRequest},
 		{name: "scheme in another case", headers: []string{"bEARER abc"}, want: "abc"},
 		{name: "several spaces", headers: []string{"Bearer   abc"}, want: "abc"},
 		{name: "other parameters in the query", headers: []string{"Bearer abc"}, target: "/accounts?access_tokens=1&x=%zz", want: "abc"},
@@ -57,13 +59,14 @@ func TestBearerToken(t *testing.T) {
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 			}
 			r.Header["Authorization"] = test.headers
-			token, err := BearerToken(r)
+			got, err := PresentedToken(r)
+			token := got.Token.Reveal()
 			if test.code == "" {
 				if err != nil || token != test.want {
-					t.Errorf("BearerToken = %q, %v; want %q", token, err, test.want)
+					t.Errorf("PresentedToken = %q, %v; want %q", token, err, test.want)
 				}
 			} else if err == nil || err.Code != test.code || token != "" {
-				t.Errorf("BearerToken = %q, %v; want %s", token, err, test.code)
+				t.Errorf("PresentedToken = %q, %v; want %s", token, err, test.code)
 			}
 			if got := err != nil && errors.Is(err, ErrNoToken); got != (test.code == oauth.InvalidToken) {
 				t.Errorf("ErrNoToken is the cause: %v", got)
@@ -75,12 +78,22 @@ func TestBearerToken(t *testing.T) {
 	}
 }
 
+func TestPresentedTokenTellsTheScheme(t *testing.T) {
+	for header, want := range map[string]Scheme{"Bearer abc": Bearer, "dpop abc": DPoP, "DPoP  abc": DPoP, "DPOP abc": DPoP} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", header)
+		if got, err := PresentedToken(r); err != nil || got.Scheme != want || got.Token.Reveal() != "abc" {
+			t.Errorf("%q: %q %v", header, got.Scheme, err)
+		}
+	}
+}
+
 func TestALongFormStaysReadable(t *testing.T) {
 	long := "x=" + strings.Repeat("a", 3*maxFormBytes)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(long))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Authorization", "Bearer abc")
-	if _, err := BearerToken(r); err != nil {
+	if _, err := PresentedToken(r); err != nil {
 		t.Fatal(err)
 	}
 	if body, err := io.ReadAll(r.Body); err != nil || string(body) != long {
@@ -88,18 +101,20 @@ func TestALongFormStaysReadable(t *testing.T) {
 	}
 }
 
-func FuzzBearer(f *testing.F) {
+func FuzzPresentedToken(f *testing.F) {
 	f.Add("Bearer abc", "a=1", "access_token=2")
 	f.Add("bearer  a.b.c==", "access_token", ";")
+	f.Add("dpop a.b.c", "", "")
 	f.Add("Basic YTpi", "%61ccess_token=", "&&&")
 	f.Fuzz(func(t *testing.T, header, query, form string) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(form))
 		r.URL.RawQuery = query
 		r.Header.Set("Authorization", header)
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		token, bearerErr := BearerToken(r)
-		if (token == "") != (bearerErr != nil) || len(token) > maxTokenBytes || strings.ContainsAny(token, " ,\"\r\n\x00") {
-			t.Errorf("BearerToken(%q) = %q, %v", header, token, bearerErr)
+		presented, fault := PresentedToken(r)
+		token := presented.Token.Reveal()
+		if (token == "") != (fault != nil) || (presented.Scheme == "") != (fault != nil) || len(token) > maxTokenBytes || strings.ContainsAny(token, " ,\"\r\n\x00") {
+			t.Errorf("PresentedToken(%q) = %q, %v", header, token, fault)
 		}
 		if body, err := io.ReadAll(r.Body); err != nil || string(body) != form {
 			t.Errorf("the body became %q, %v", body, err)

@@ -22,30 +22,56 @@ const (
 // asks that such a request be answered without an error code.
 var ErrNoToken = errors.New("no access token in the request")
 
-// BearerToken returns the access token of the Authorization header (RFC 6750 section 2.1), the only
-// place in which it is accepted: one in the query or in a form body ends up in logs, and FAPI 2.0
-// section 5.3.4 forbids it. Both are refused with invalid_request rather than overlooked. The request's
-// body stays readable.
-func BearerToken(r *http.Request) (string, *oauth.Error) {
+// Scheme is the authentication scheme under which a token is presented (RFC 9110 section 11.1).
+type Scheme string
+
+// The schemes that carry access tokens.
+const (
+	Bearer Scheme = "Bearer" // RFC 6750 section 2.1
+	DPoP   Scheme = "DPoP"   // RFC 9449 section 7.1
+)
+
+// Presented is an access token as it came, not verified yet.
+type Presented struct {
+	Scheme Scheme
+	Token  oauth.Secret
+}
+
+// PresentedToken returns the access token of the Authorization header (RFC 6750 section 2.1, RFC 9449
+// section 7.1), the only place in which it is accepted: one in the query or in a form body ends up in
+// logs, and FAPI 2.0 section 5.3.4 forbids it. Both are refused with invalid_request rather than
+// overlooked. The request's body stays readable.
+func PresentedToken(r *http.Request) (Presented, *oauth.Error) {
 	if hasParameter(r.URL.RawQuery) || formHasToken(r) {
-		return "", oauth.Errorf(oauth.InvalidRequest, "send the access token in the Authorization header only")
+		return Presented{}, oauth.Errorf(oauth.InvalidRequest, "send the access token in the Authorization header only")
 	}
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {
-		return "", oauth.Errorf(oauth.InvalidRequest, "more than one Authorization header")
+		return Presented{}, oauth.Errorf(oauth.InvalidRequest, "more than one Authorization header")
 	}
 	if len(headers) == 0 {
-		return "", noToken()
+		return Presented{}, noToken()
 	}
-	scheme, token, found := strings.Cut(headers[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", noToken()
+	name, token, found := strings.Cut(headers[0], " ")
+	scheme, known := schemeOf(name)
+	if !known {
+		return Presented{}, noToken()
 	}
 	token = strings.Trim(token, " ")
 	if !found || len(token) > maxTokenBytes || !isB64Token(token) {
-		return "", oauth.Errorf(oauth.InvalidRequest, "the Authorization header is malformed")
+		return Presented{}, oauth.Errorf(oauth.InvalidRequest, "the Authorization header is malformed")
 	}
-	return token, nil
+	return Presented{scheme, oauth.Secret(token)}, nil
+}
+
+// schemeOf finds a scheme by its name, whose case does not matter (RFC 9110 section 11.1).
+func schemeOf(name string) (Scheme, bool) {
+	for _, scheme := range []Scheme{Bearer, DPoP} {
+		if strings.EqualFold(name, string(scheme)) {
+			return scheme, true
+		}
+	}
+	return "", false
 }
 
 func noToken() *oauth.Error {

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"signet/provider/oauth"
+)
+
+// clientFlag is a flag of "signet client add": one field of a registration. Exactly one of the three says where it goes.
+type clientFlag struct {
+	name, usage string
+	text        func(*oauth.Client) *string
+	list        func(*oauth.Client) *[]string
+	on          func(*oauth.Client) *bool
+}
+
+// clientFlags are all of them, in the order in which a registration is shown.
+var clientFlags = []clientFlag{
+	{name: "name", usage: "client_name: what the consent page calls it", text: func(c *oauth.Client) *string { return &c.Name }},
+	{name: "profile", usage: "hold the client to a stricter profile: fapi1-advanced, fapi2-security, fapi2-message-signing or fapi-ciba", text: func(c *oauth.Client) *string { return (*string)(&c.Profile) }},
+	{name: "auth", usage: "token_endpoint_auth_method", text: func(c *oauth.Client) *string { return (*string)(&c.AuthMethod) }},
+	{name: "auth-alg", usage: "the only algorithm of its assertions (default: any that the profile allows)", text: func(c *oauth.Client) *string { return &c.AuthSigningAlg }},
+	{name: "jwks-uri", usage: "where its public keys are", text: func(c *oauth.Client) *string { return &c.JWKSURI }},
+	{name: "tls-subject-dn", usage: "its certificate's subject (RFC 4514)", text: func(c *oauth.Client) *string { return &c.TLSSubjectDN }},
+	{name: "tls-san-dns", usage: "its certificate's DNS name", text: func(c *oauth.Client) *string { return &c.TLSSANDNS }},
+	{name: "tls-san-uri", usage: "its certificate's URI", text: func(c *oauth.Client) *string { return &c.TLSSANURI }},
+	{name: "tls-san-ip", usage: "its certificate's IP address", text: func(c *oauth.Client) *string { return &c.TLSSANIP }},
+	{name: "tls-san-email", usage: "its certificate's e-mail address", text: func(c *oauth.Client) *string { return &c.TLSSANEmail }},
+	{name: "bound", usage: "refuse it tokens that are not bound to a certificate", on: func(c *oauth.Client) *bool { return &c.BoundAccessTokens }},
+	{name: "dpop-bound", usage: "refuse it tokens that are not bound to a DPoP key", on: func(c *oauth.Client) *bool { return &c.DPoPBound }},
+	{name: "redirect-uri", usage: "redirect URI; repeatable", list: func(c *oauth.Client) *[]string { return &c.RedirectURIs }},
+	{name: "grant", usage: "grant type; repeatable", list: func(c *oauth.Client) *[]string { return &c.GrantTypes }},
+	{name: "response-type", usage: `response type, "code" or "code id_token"; repeatable (default: code)`, list: func(c *oauth.Client) *[]string { return &c.ResponseTypes }},
+	{name: "scope", usage: "all scopes that it may ever have", text: func(c *oauth.Client) *string { return &c.Scope }},
+	{name: "resource", usage: "resource server that its tokens can be for; repeatable", list: func(c *oauth.Client) *[]string { return &c.Resources }},
+	{name: "introspects", usage: "resource server whose tokens it may introspect; repeatable", list: func(c *oauth.Client) *[]string { return &c.Introspects }},
+	{name: "details-type", usage: "authorization_details type that it may use; repeatable", list: func(c *oauth.Client) *[]string { return &c.DetailsTypes }},
+	{name: "require-par", usage: "refuse its authorization requests that were not pushed", on: func(c *oauth.Client) *bool { return &c.RequirePAR }},
+	{name: "require-signed-request", usage: "refuse its authorization requests that are not signed", on: func(c *oauth.Client) *bool { return &c.RequireSignedRequest }},
+	{name: "request-alg", usage: "the only algorithm of its request objects (default: any that the profile allows)", text: func(c *oauth.Client) *string { return &c.RequestObjectAlg }},
+	{name: "id-token-alg", usage: "signing algorithm of its ID tokens (default: the server's)", text: func(c *oauth.Client) *string { return &c.IDTokenAlg }},
+	{name: "response-alg", usage: "signing algorithm of its authorization responses (default: the server's)", text: func(c *oauth.Client) *string { return &c.ResponseAlg }},
+	{name: "introspection-alg", usage: "signing algorithm of its introspection responses (default: the server's)", text: func(c *oauth.Client) *string { return &c.IntrospectionAlg }},
+	{name: "default-acr", usage: "authentication context to ask for when it names none; repeatable", list: func(c *oauth.Client) *[]string { return &c.DefaultACR }},
+	{name: "ciba-mode", usage: "how CIBA answers reach it: poll, ping or push", text: func(c *oauth.Client) *string { return &c.BackchannelMode }},
+	{name: "ciba-endpoint", usage: "where CIBA answers reach it", text: func(c *oauth.Client) *string { return &c.BackchannelEndpoint }},
+	{name: "ciba-alg", usage: "the only algorithm of its CIBA requests (default: any that the profile allows)", text: func(c *oauth.Client) *string { return &c.BackchannelAlg }},
+	{name: "ciba-user-code", usage: "it asks its users for their user code", on: func(c *oauth.Client) *bool { return &c.BackchannelUserCode }},
+}
+
+// declare gives the command the flag, whose value goes into the client.
+func (f clientFlag) declare(cmd *cobra.Command, c *oauth.Client) {
+	switch flags := cmd.Flags(); {
+	case f.text != nil:
+		flags.StringVar(f.text(c), f.name, "", f.usage)
+	case f.list != nil:
+		flags.StringArrayVar(f.list(c), f.name, nil, f.usage)
+	default:
+		flags.BoolVar(f.on(c), f.name, false, f.usage)
+	}
+}
+
+// copy puts the flag's value into another registration.
+func (f clientFlag) copy(to, from *oauth.Client) {
+	switch {
+	case f.text != nil:
+		*f.text(to) = *f.text(from)
+	case f.list != nil:
+		*f.list(to) = *f.list(from)
+	default:
+		*f.on(to) = *f.on(from)
+	}
+}

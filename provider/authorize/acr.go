@@ -1,0 +1,100 @@
+package authorize
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"signet/provider/oauth"
+)
+
+// Limits on what a client may ask about the authentication, in bytes and values.
+const (
+	maxClaims = 8 << 10
+	maxACR    = 256
+	maxACRs   = 16
+)
+
+// claimsRequest is the claims parameter (OpenID Connect Core section 5.5). Of its claims acr is understood; the
+// others would be voluntary, and a server may leave those out.
+type claimsRequest struct {
+	IDToken map[string]*claimRequest `json:"id_token"`
+}
+
+// claimRequest is one claim's; null, in JSON, asks for it in the default manner.
+type claimRequest struct {
+	Essential bool  `json:"essential"`
+	Value     any   `json:"value"`
+	Values    []any `json:"values"`
+}
+
+// checkACR takes the acceptable authentication contexts, the preferred one first: those of an essential claim alone
+// (OpenID Connect Core section 5.5.1.1), else those asked for voluntarily, else the client's default.
+func checkACR(from inquiry, req *oauth.AuthorizationRequest) *oauth.Error {
+	values := strings.Fields(from.params.Get("acr_values"))
+	essential, fault := claimACR(from.params.Get("claims"), &values)
+	if fault != nil {
+		return fault
+	}
+	if len(values) == 0 {
+		values = from.client.DefaultACR
+	}
+	if len(values) > maxACRs || slices.ContainsFunc(values, func(v string) bool { return len(v) > maxACR }) {
+		return oauth.Errorf(oauth.InvalidRequest, "too many acr values, or too long ones")
+	}
+	req.ACRValues, req.EssentialACR = slices.Clone(values), essential
+	return nil
+}
+
+// claimACR reads the acr claim out of the claims parameter. Essential values replace those asked for otherwise,
+// voluntary ones come behind them.
+func claimACR(claims string, values *[]string) (essential bool, fault *oauth.Error) {
+	if claims == "" {
+		return false, nil
+	}
+	var request claimsRequest
+	if len(claims) > maxClaims || claims[0] != '{' || json.Unmarshal([]byte(claims), &request) != nil {
+		return false, oauth.Errorf(oauth.InvalidRequest, "claims is malformed or too long")
+	}
+	acr := request.IDToken["acr"]
+	if acr == nil {
+		return false, nil
+	}
+	var named []string
+	for _, value := range append([]any{acr.Value}, acr.Values...) {
+		if text, ok := value.(string); ok && text != "" {
+			named = append(named, text)
+		}
+	}
+	if acr.Essential && len(named) > 0 {
+		*values = named
+		return true, nil
+	}
+	*values = append(*values, named...)
+	return false, nil
+}
+
+// checkReach refuses at once what no login here can reach.
+func (e *Endpoint) checkReach(_ inquiry, req *oauth.AuthorizationRequest) *oauth.Error {
+	if req.EssentialACR && !slices.ContainsFunc(req.ACRValues, e.reaches) {
+		return unmet()
+	}
+	return nil
+}
+
+func (e *Endpoint) reaches(acr string) bool { return slices.Contains(e.deps.ACRs, acr) }
+
+// settleACR names the authentication context that the client prefers among those that the login reaches.
+func (e *Endpoint) settleACR(user oauth.EndUser, req oauth.AuthorizationRequest) (oauth.EndUser, error) {
+	if i := slices.IndexFunc(req.ACRValues, e.reaches); i >= 0 {
+		user.ACR = req.ACRValues[i]
+	}
+	if req.EssentialACR && !slices.Contains(req.ACRValues, user.ACR) {
+		return user, unmet()
+	}
+	return user, nil
+}
+
+func unmet() *oauth.Error {
+	return oauth.Errorf(oauth.UnmetAuthentication, "the user cannot be authenticated as the request demands")
+}

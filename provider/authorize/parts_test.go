@@ -1,0 +1,199 @@
+package authorize
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/mtls"
+	"signet/provider/binding"
+	"signet/provider/clientauth"
+	"signet/provider/jose"
+	"signet/provider/oauth"
+)
+
+// The keys of the rig's clients, of somebody else, and of the server.
+var (
+	appKey    = newKey("ES256")
+	rsaKey    = newKey("RS256")
+	otherKey  = newKey("ES256")
+	serverKey = newKey("ES256")
+)
+
+func newKey(alg string) *jose.PrivateKey {
+	signer, err := jose.Generate(alg, 2048, rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	key, err := jose.NewPrivateKey(alg, "", signer)
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
+func keysOf(keys ...*jose.PrivateKey) json.RawMessage {
+	var public []jose.PublicKey
+	for _, key := range keys {
+		public = append(public, jose.PublicKey{Alg: key.Alg(), Kid: key.Kid(), Public: key.Public()})
+	}
+	set, err := jose.MarshalKeySet(public)
+	if err != nil {
+		panic(err)
+	}
+	return set
+}
+
+// authenticator is the real one, for clients with private_key_jwt and public ones.
+func (r *rig) authenticator(clock oauth.Clock) *clientauth.Authenticator {
+	auth, err := clientauth.New(clientauth.Deps{
+		Clients: r.store, Issuer: issuer, Floor: oauth.Profiles[oauth.ProfileOpenID], Clock: clock, Fetch: nowhere{},
+		Peer: func(*http.Request) (*mtls.Peer, error) { return nil, nil },
+	}, clientauth.PrivateKeyJWT, clientauth.None)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return auth
+}
+
+type nowhere struct{}
+
+func (nowhere) Cached(context.Context, string, string, time.Duration) ([]byte, error) {
+	return nil, errDisk
+}
+func (nowhere) Refresh(context.Context, string, string) ([]byte, error) { return nil, errDisk }
+
+// From implements Binder.
+func (r *rig) From(_ http.ResponseWriter, req *http.Request, _ *x509.Certificate, urls, _ []string, _ oauth.Secret) (binding.Sender, error) {
+	if !slices.Equal(urls, []string{pushURL}) {
+		r.t.Errorf("the proof is to be for %v", urls)
+	}
+	if req.Header.Get("DPoP") == "bad" {
+		return binding.Sender{}, oauth.Errorf(oauth.InvalidDPoPProof, "bad proof")
+	}
+	return r.sender, nil
+}
+
+// Check implements Details: it takes arrays of objects with the type "payment".
+func (r *rig) Check(_ *oauth.Client, raw string) (oauth.Details, *oauth.Error) {
+	var details oauth.Details
+	if json.Unmarshal([]byte(raw), &details) != nil || !slices.Equal(details.Types(), []string{"payment"}) {
+		return nil, oauth.Errorf(oauth.InvalidDetails, "no payment")
+	}
+	return details, nil
+}
+
+// Sign implements keys.Signer.
+func (r *rig) Sign(_ context.Context, alg, typ string, payload []byte) (string, error) {
+	if r.failing != nil {
+		return "", r.failing
+	}
+	if alg != "ES256" {
+		r.t.Errorf("signs with %s", alg)
+	}
+	return serverKey.Sign(typ, payload)
+}
+
+// opened returns the claims of a JWT that the server signed.
+func opened(t *testing.T, compact string) map[string]any {
+	t.Helper()
+	set, err := jose.ParseKeySet(keysOf(serverKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jose.Verify(compact, set, []string{"ES256"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims := map[string]any{}
+	if err := json.Unmarshal(v.Payload, &claims); err != nil {
+		t.Fatal(err)
+	}
+	return claims
+}
+
+// claims are what a good request object of the client has, with changes: nil removes one.
+func (r *rig) claims(client string, changes ...any) map[string]any {
+	claims := map[string]any{
+		"iss": client, "aud": issuer, "exp": r.now.Add(5 * time.Minute).Unix(), "nbf": r.now.Unix(), "client_id": client,
+	}
+	for name, values := range params("state", "inside", "nonce", "n-inside") {
+		if name != "client_id" {
+			claims[name] = values[0]
+		}
+	}
+	for pair := range slices.Chunk(changes, 2) {
+		if pair[1] == nil {
+			delete(claims, pair[0].(string))
+		} else {
+			claims[pair[0].(string)] = pair[1]
+		}
+	}
+	return claims
+}
+
+func signed(t testing.TB, key *jose.PrivateKey, typ string, claims map[string]any) string {
+	t.Helper()
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compact, err := key.Sign(typ, payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compact
+}
+
+// object is a signed request object of the client.
+func (r *rig) object(client string, changes ...any) string {
+	r.t.Helper()
+	return signed(r.t, appKey, "oauth-authz-req+jwt", r.claims(client, changes...))
+}
+
+// withObject is a request by value: the request object, and beside it what RFC 6749 and OpenID Connect ask for.
+func withObject(client, object string, changes ...string) url.Values {
+	v := params(append([]string{"client_id", client, "state", "", "nonce", "", "code_challenge", "", "code_challenge_method", ""}, changes...)...)
+	v.Set("request", object)
+	return v
+}
+
+// push sends a request to the pushed authorization request endpoint, with a client assertion.
+func (r *rig) push(client string, v url.Values) (status int, answer map[string]any) {
+	r.t.Helper()
+	jti, err := oauth.NewID(rand.Reader)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	v.Set("client_id", client)
+	v.Set("client_assertion_type", oauth.AssertionTypeJWT)
+	v.Set("client_assertion", signed(r.t, appKey, "", map[string]any{
+		"iss": client, "sub": client, "aud": issuer, "jti": jti, "exp": r.now.Add(time.Minute).Unix(),
+	}))
+	res := r.do(r.Push(), http.MethodPost, "/par", v)
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		r.t.Fatal(err)
+	}
+	if res.Header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") {
+		r.t.Errorf("headers: %v", res.Header)
+	}
+	return res.StatusCode, answer
+}
+
+// pushed pushes a good request and returns what the authorization endpoint is then sent.
+func (r *rig) pushed(client string, v url.Values) url.Values {
+	r.t.Helper()
+	status, answer := r.push(client, v)
+	reference, _ := answer["request_uri"].(string)
+	if status != http.StatusCreated || reference == "" {
+		r.t.Fatalf("status %d, answer %v", status, answer)
+	}
+	return url.Values{"client_id": {client}, "request_uri": {reference}}
+}

@@ -1,0 +1,69 @@
+package discovery
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func published(t *testing.T, m Metadata) map[string]any {
+	t.Helper()
+	h, err := Handler(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	var fields map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &fields); err != nil {
+		t.Fatal(err)
+	}
+	return fields
+}
+
+// TestWhatIsOffIsNotPublished: a field that is there tells clients that the feature is.
+func TestWhatIsOffIsNotPublished(t *testing.T) {
+	var all Metadata
+	all.PushedEndpoint, all.RequirePushed = "https://op.example/par", true
+	all.RequestObjectAlgs, all.RequireSignedRequest = []string{"ES256"}, true
+	all.ResponseAlgs, all.DPoPAlgs, all.IntrospectionAlgs = []string{"ES256"}, []string{"ES256"}, []string{"ES256"}
+	all.DetailsTypes, all.ACRValues = []string{"payment"}, []string{"gold"}
+	all.Backchannel = Backchannel{"https://op.example/bc", []string{"poll"}, []string{"ES256"}, true}
+	all.GrantManagement = GrantManagement{"https://op.example/grants", []string{"query"}, true}
+
+	off, on := published(t, Metadata{}), published(t, all)
+	optional := slices.Sorted(maps.Keys(on))
+	optional = slices.DeleteFunc(optional, func(name string) bool { _, always := off[name]; return always })
+	want := []string{
+		"acr_values_supported", "authorization_details_types_supported", "authorization_signing_alg_values_supported",
+		"backchannel_authentication_endpoint", "backchannel_authentication_request_signing_alg_values_supported",
+		"backchannel_token_delivery_modes_supported", "backchannel_user_code_parameter_supported", "dpop_signing_alg_values_supported",
+		"grant_management_action_required", "grant_management_actions_supported", "grant_management_endpoint",
+		"introspection_signing_alg_values_supported", "pushed_authorization_request_endpoint", "request_object_signing_alg_values_supported",
+		"require_pushed_authorization_requests", "require_signed_request_object",
+	}
+	if diff := cmp.Diff(want, optional); diff != "" {
+		t.Error(diff)
+	}
+	if _, there := off["request_parameter_supported"]; !there {
+		t.Error("request_parameter_supported is not stated")
+	}
+}
+
+func TestAliases(t *testing.T) {
+	m := Metadata{MTLSEndpoints: Aliases{PushedEndpoint: "https://mtls.example/par", BackchannelEndpoint: "https://mtls.example/bc", GrantEndpoint: "https://mtls.example/grants"}}
+	aliases, _ := published(t, m)["mtls_endpoint_aliases"].(map[string]any)
+	for name, want := range map[string]string{
+		"pushed_authorization_request_endpoint": "https://mtls.example/par", "backchannel_authentication_endpoint": "https://mtls.example/bc",
+		"grant_management_endpoint": "https://mtls.example/grants",
+	} {
+		if aliases[name] != want {
+			t.Errorf("%s: %v", name, aliases[name])
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package provider
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"signet/provider/audit"
+	"signet/provider/binding"
+	"signet/provider/clientauth"
+	"signet/provider/discovery"
+	"signet/provider/grantmgmt"
+	"signet/provider/interaction"
+	"signet/provider/introspection"
+	"signet/provider/issue"
+	"signet/provider/oauth"
+	"signet/provider/rar"
+	"signet/provider/resource"
+	"signet/provider/revocation"
+	"signet/provider/token"
+	"signet/provider/userinfo"
+)
+
+// parts are what several endpoints share.
+type parts struct {
+	floor     oauth.Profile
+	auth      *clientauth.Authenticator
+	issuer    *issue.Issuer
+	reader    *issue.Reader
+	binder    *binding.Binder
+	guard     *issue.Guard
+	details   *rar.Types
+	record    *audit.Recorder
+	passwords *interaction.Passwords
+}
+
+// parts makes them, with the client authentication methods.
+func (p *Provider) parts() (s parts, err error) {
+	c, d := p.config, p.deps
+	s.floor, s.record = oauth.Profiles[c.Profile], audit.NewRecorder(d.Clock, d.Random)
+	s.auth, err = clientauth.New(clientauth.Deps{
+		Clients: d.Store, Issuer: c.Issuer, Floor: s.floor, Clock: d.Clock, Peer: p.proxies.Peer,
+		Anchors: d.Anchors, Fetch: d.Fetch, KeysMaxAge: c.Outbound.MaxAge, Sealer: d.Sealer,
+	}, clientauth.PrivateKeyJWT, clientauth.TLS, clientauth.SelfSignedTLS,
+		clientauth.SecretBasic, clientauth.SecretPost, clientauth.SecretJWT, clientauth.None)
+	if err != nil {
+		return s, err
+	}
+	s.issuer = issue.New(issue.Options{Issuer: c.Issuer, Signer: d.Keys, Random: d.Random, Algs: c.Keys.Algorithms})
+	if s.reader, err = issue.NewReader(c.Issuer, resource.LocalKeys(d.Keys.KeySet), d.Store, d.Clock); err != nil {
+		return s, err
+	}
+	s.binder = binding.New(binding.Deps{
+		Nonces: d.Store, RequireNonce: c.DPoP.RequireNonce, NonceLifetime: c.DPoP.NonceLifetime, Clock: d.Clock, Random: d.Random,
+	})
+	s.guard = &issue.Guard{Peer: p.proxies.Peer, Tokens: s.reader, Bind: s.binder, Algs: s.floor.SigningAlgs}
+	if s.details, err = c.detailsTypes(); err != nil {
+		return s, err
+	}
+	s.passwords, err = interaction.NewPasswords(d.Store, runtime.NumCPU())
+	return s, err
+}
+
+// endpoints registers the grants and makes the handlers.
+func (p *Provider) endpoints() (handlers, error) {
+	s, err := p.parts()
+	if err != nil {
+		return handlers{}, err
+	}
+	c, d := p.config, p.deps
+	tokens := p.tokenEndpoint(s)
+	h := handlers{
+		token: tokens,
+		introspect: introspection.New(introspection.Deps{
+			Authenticate: s.auth, Endpoints: p.atBothDoors(pathIntrospect), Issue: s.issuer,
+			Tokens: s.reader, Store: d.Store, Issuer: c.Issuer, Clock: d.Clock, Log: d.Log,
+		}),
+		revoke: revocation.New(revocation.Deps{
+			Authenticate: s.auth, Endpoints: p.atBothDoors(pathRevoke),
+			Tokens: s.reader, Store: d.Store, Record: s.record, Clock: d.Clock, Log: d.Log,
+		}),
+		userinfo: userinfo.New(userinfo.Deps{
+			Endpoints: p.atBothDoors(pathUserinfo), Guard: s.guard, Users: d.Store, Store: d.Store, Log: d.Log,
+		}),
+		jwks: discovery.JWKS(d.Keys.JWKS),
+	}
+	if c.GrantManagement.On() {
+		h.grants = grantmgmt.New(grantmgmt.Deps{
+			Path: pathGrants, Endpoints: p.atBothDoors(pathGrants), Audience: c.grantsResource().ID,
+			Guard: s.guard, Store: d.Store, Record: s.record, Clock: d.Clock, Log: d.Log,
+		})
+	}
+	if err := p.backchannel(&h, s, tokens); err != nil {
+		return handlers{}, err
+	}
+	if err := p.pages(&h, s); err != nil {
+		return handlers{}, err
+	}
+	h.metadata, err = discovery.Handler(p.metadata(s, tokens.GrantTypes()))
+	return h, err
+}
+
+func (p *Provider) tokenEndpoint(s parts) *token.Endpoint {
+	c, d := p.config, p.deps
+	grants := []oauth.GrantHandler{
+		token.AuthorizationCode{Store: d.Store, Users: d.Store},
+		token.ClientCredentials{Details: s.details},
+		token.RefreshToken{Store: d.Store, Users: d.Store, RetryGrace: c.RefreshTokens.RetryGrace},
+	}
+	if c.CIBA.Enabled {
+		grants = append(grants, token.CIBA{Store: d.Store, Users: d.Store})
+	}
+	return token.New(token.Deps{
+		Authenticate: s.auth, Endpoints: p.atBothDoors(pathToken), Bind: s.binder, Grants: grants, Details: s.details,
+		Policy: d.Policy, Issue: s.issuer, Store: d.Store, Audit: d.Audit, Record: s.record, Catalog: c.catalog(),
+		Lifetimes: token.Lifetimes{IDToken: c.Lifetimes.IDToken, RefreshToken: c.Lifetimes.RefreshToken, Most: maxTokenLifetime},
+		Clock:     d.Clock, Log: d.Log,
+	})
+}
+
+func (p *Provider) atBothDoors(paths ...string) []string {
+	var urls []string
+	for _, path := range paths {
+		urls = append(urls, p.config.Main.BaseURL+path, p.config.MTLS.BaseURL+path)
+	}
+	return urls
+}
+
+func (c Config) catalog() *token.Catalog {
+	var resources []token.Resource
+	for _, r := range c.AllResources() {
+		resources = append(resources, token.Resource{
+			ID: r.ID, Scopes: r.Scopes, Opaque: r.TokenFormat == FormatOpaque, Alg: r.SigningAlg, Lifetime: r.AccessTokenLifetime,
+		})
+	}
+	return token.NewCatalog(resources)
+}
+
+// detailsTypes reads the schemas.
+func (c Config) detailsTypes() (*rar.Types, error) {
+	types := make([]rar.Type, 0, len(c.DetailsTypes))
+	for i, t := range c.DetailsTypes {
+		schema, err := os.ReadFile(t.Schema)
+		if err != nil {
+			return nil, fmt.Errorf("authorization_details[%d].schema: %w", i, err)
+		}
+		configured := rar.Type{Name: t.Type, Description: t.Description, Schema: schema, Lists: t.Lists, Resources: t.Resources}
+		for _, f := range t.Show {
+			configured.Show = append(configured.Show, rar.Field{Label: f.Label, Path: f.Path})
+		}
+		types = append(types, configured)
+	}
+	return rar.New(types)
+}
