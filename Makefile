@@ -6,9 +6,11 @@ TOOLS   := $(CURDIR)/.cache/bin
 LINT    := 2.15.0
 DIR     ?= .signet
 FUZZTIME ?= 60s
+PLAN     ?=
+PARALLEL ?= 2
 export GOFLAGS ?= -mod=readonly
 
-.PHONY: help build run demo-check test test-cluster cluster race lint bench bench-parts bench-transit copy-million fuzz tools clean
+.PHONY: help build run demo-check test test-cluster cluster race lint bench bench-parts bench-transit copy-million fuzz conformance controls tools clean conformance controls
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -50,7 +52,7 @@ tools: ## install what the tests need and this machine lacks
 	@.ci/vault >/dev/null
 
 lint: $(TOOLS)/golangci-lint-$(LINT) ## golangci-lint, with the rules of .golangci.yml
-	$< run --build-tags cluster ./...
+	$< run --build-tags cluster,conformance ./...
 
 # Built from source by the Go toolchain: no script from elsewhere runs here.
 $(TOOLS)/golangci-lint-$(LINT):
@@ -79,6 +81,14 @@ fuzz: ## each fuzz target for FUZZTIME (60s)
 	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
 	  done; \
 	done
+
+conformance: build ## run the OpenID Foundation's conformance suite; PLAN=fapi2... runs the plans that begin so
+	@.ci/need chromium
+	@exec bin/signet conformance run --plan '$(PLAN)' --parallel $(PARALLEL)
+
+controls: build ## what must fail in the conformance suite: wrong ciphers, refresh token rotation, RS256
+	@.ci/need chromium
+	$(GO) test -tags conformance -count=1 -timeout 20m -run TestControls -v ./cmd/signet
 
 clean: ## remove what make built (the demonstration's .signet stays: remove it by hand)
 	rm -rf bin .cache

@@ -63,7 +63,7 @@ func userinfoFaults() []hostile {
 		return want
 	}
 	// Who sent no token, or has another scheme, is told of no error (RFC 6750 section 3.1).
-	nothing := fault{status: 401, headers: map[string]string{"WWW-Authenticate": bearerChallenge}}
+	nothing := fault{status: 401, headers: map[string]string{"WWW-Authenticate": bearerChallenge + dpopChallenge}}
 	method := refused(405, "method_not_allowed", "the method must be GET or POST")
 	method.headers = map[string]string{"Allow": "GET, POST"}
 	elsewhere := invalid("send the access token in the Authorization header only")
@@ -149,8 +149,8 @@ func TestBadInputAtAuthorize(t *testing.T) {
 // hostileState must neither split the answer's header nor run in its form_post page.
 func (tw *twin) hostileState(t *testing.T) {
 	const state = "\"><script>x</script>\r\nSet-Cookie: a=b\t&iss=https://evil.example#é "
-	for _, mode := range []string{"query", "fragment"} {
-		got := tw.do(tw.http(nil), badAuthorize{replace: []string{"state", state, "response_type", "token", "response_mode", mode}}.request(t, tw))
+	for mode, wrong := range map[string]string{"query": "", "fragment": "token"} {
+		got := tw.do(tw.http(nil), badAuthorize{replace: []string{"state", state, "response_type", wrong, "response_mode", mode}}.request(t, tw))
 		location, err := url.Parse(got.Header.Get("Location"))
 		must(t, err)
 		answer := location.Query()
@@ -263,7 +263,7 @@ func authorizeRedirects() []badAuthorize {
 	return []badAuthorize{
 		redirect("no response type", "invalid_request", "response_type is missing", "response_type", ""),
 		redirect("implicit", "unsupported_response_type", "the response type is not supported", "response_type", "token"),
-		redirect("hybrid", "unsupported_response_type", "the response type is not supported", "response_type", "code id_token"),
+		redirect("hybrid", "unauthorized_client", "the client is not registered for the response type", "response_type", "code id_token"),
 		redirect("unknown response mode", "invalid_request", "response_mode is not supported", "response_mode", canary),
 		redirect("no PKCE", "invalid_request", "code_challenge is missing: PKCE is required", "code_challenge", ""),
 		redirect("plain PKCE", "invalid_request", "code_challenge_method must be S256", "code_challenge_method", "plain"),
@@ -277,8 +277,8 @@ func authorizeRedirects() []badAuthorize {
 		redirect("prompt none and login", "invalid_request", "prompt=none excludes every other value", "prompt", "none login"),
 		redirect("prompt none without a login", "login_required", "", "prompt", "none"),
 		redirect("negative max_age", "invalid_request", "max_age must be a number of seconds", "max_age", "-1"),
-		redirect("request object", "request_not_supported", "request objects are not supported", "request", noneAssertion(canary)),
-		redirect("request_uri", "request_uri_not_supported", "request_uri is not supported", "request_uri", "https://"+canary),
+		redirect("unsigned request object", "invalid_request_object", "the request object is not signed by the client with an algorithm that is allowed", "request", noneAssertion(canary)),
+		redirect("request_uri", "request_uri_not_supported", "only request_uris of this server are supported", "request_uri", "https://"+canary),
 		redirect("registration", "registration_not_supported", "the registration parameter is not supported", "registration", "{}"),
 		redirect("grant that is not registered", "unauthorized_client", "the client is not registered for the authorization code grant", "client_id", "narrow"),
 		redirect("not pushed", "invalid_request", "the authorization request must be pushed", "client_id", "fapi"),
@@ -295,6 +295,11 @@ func (tw *twin) errorRedirect(t *testing.T, c badAuthorize) {
 	location, err := url.Parse(got.Header.Get("Location"))
 	must(t, err)
 	answer := location.Query()
+	if location.Fragment != "" { // where a token would have been (OAuth 2.0 Multiple Response Type Encoding Practices section 5)
+		answer, err = url.ParseQuery(location.EscapedFragment())
+		must(t, err)
+		location.Fragment, location.RawFragment = "", ""
+	}
 	if c.description == "" {
 		c.description = answer.Get("error_description") // its words are the interaction's own
 	}

@@ -272,6 +272,7 @@ func thumbprintOf(t testing.TB, compact string) string {
 const (
 	basicChallenge  = `Basic realm="signet", charset="UTF-8"`
 	bearerChallenge = `Bearer realm="signet"`
+	dpopChallenge   = ` + DPoP realm="signet", algs="ES256 PS256 EdDSA RS256"`
 )
 
 // fault is the error that a test wants. Headers are those beside what every error has.

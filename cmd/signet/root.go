@@ -61,6 +61,7 @@ commands to paste. "signet config example" shows a complete configuration.`,
 		c.serveCommand(), c.statusCommand(), c.demoCommand(), c.configCommand(),
 		c.clientCommand(), c.userCommand(), c.grantCommand(), c.keyCommand(), c.auditCommand(),
 		c.policyCommand(), c.certsCommand(), c.tokenCommand(), c.vaultCommand(), c.migrateCommand(), c.storeCommand(),
+		c.conformanceCommand(),
 	)
 	return root
 }

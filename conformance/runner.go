@@ -1,0 +1,198 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Job is a run with its configuration for the suite.
+type Job struct {
+	Run
+	Config []byte // JSON
+	// Modules selects modules by name, with * for any text; "" = all.
+	Modules string
+}
+
+// Camera takes pictures of the provider's pages.
+type Camera interface {
+	// Shoot opens the page in a browser of its own, and returns a PNG of at most 500 KiB.
+	Shoot(ctx context.Context, page Page) ([]byte, error)
+}
+
+// Events is told what happens, from several goroutines at once.
+type Events interface {
+	RunStarted(run Run, modules int)
+	ModuleStarted(run Run, module string)
+	// ModuleChanged tells a new status of the module that is under way.
+	ModuleChanged(run Run, module, status string)
+	ModuleDone(run Run, result ModuleResult)
+	RunDone(result RunResult)
+}
+
+// Runner runs plans.
+type Runner struct {
+	Suite  *Suite
+	Camera Camera
+	Events Events
+	Clock  func() time.Time
+	// Expected are the accepted deviations.
+	Expected []Expectation
+	// Parallel is how many runs are under way at once; at least 1. The modules of one run share its alias, with
+	// which the suite tells the callbacks apart, so they go one after another.
+	Parallel int
+	// ModuleLimit bounds a module's time; Quiet, for how long a module may wait for something while its log stays as
+	// it is: then nobody will come.
+	ModuleLimit, Quiet time.Duration
+	// Done is given each result as soon as it is there, to keep it. It may change it. Optional.
+	Done func(ctx context.Context, result *RunResult) error
+}
+
+// Run runs the jobs and returns their results in the jobs' order. Its error is of the harness or the suite; what the
+// provider does wrong is in the results. When ctx ends, the modules under way are cancelled.
+func (r *Runner) Run(ctx context.Context, jobs []Job) ([]RunResult, error) {
+	version, err := r.Suite.Version(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the suite at %s: %w", r.Suite.URL(), err)
+	}
+	results := make([]RunResult, len(jobs))
+	var g errgroup.Group
+	g.SetLimit(max(1, r.Parallel))
+	for i, job := range jobs {
+		g.Go(func() error {
+			results[i] = r.plan(ctx, job)
+			results[i].SuiteVersion = version
+			var err error
+			if r.Done != nil {
+				err = r.Done(context.WithoutCancel(ctx), &results[i])
+			}
+			r.Events.RunDone(results[i])
+			return err
+		})
+	}
+	err = g.Wait()
+	return results, errors.Join(err, ctx.Err())
+}
+
+// plan runs one plan's modules one after another.
+func (r *Runner) plan(ctx context.Context, job Job) RunResult {
+	begin := r.Clock()
+	result := RunResult{Run: job.Run, Started: begin.UTC()}
+	id, modules, err := r.Suite.CreatePlan(ctx, job.Plan, job.Variant, job.Config)
+	if err != nil {
+		result.Trouble = err.Error()
+		return result
+	}
+	result.PlanID, result.PlanURL = id, r.Suite.URL()+"/plan-detail.html?plan="+id
+	chosen, err := chooseModules(modules, job.Modules)
+	if err != nil {
+		result.Trouble = err.Error()
+		return result
+	}
+	result.Partial = len(chosen) < len(modules)
+	r.Events.RunStarted(job.Run, len(chosen))
+	for _, module := range chosen {
+		if ctx.Err() != nil {
+			result.Trouble = "stopped: " + context.Cause(ctx).Error()
+			break
+		}
+		r.Events.ModuleStarted(job.Run, module.Name)
+		done := r.module(ctx, job.Run, id, module)
+		done.judge(job.Name, r.Expected)
+		result.ProviderSeconds += done.ProviderSeconds
+		result.Modules = append(result.Modules, done)
+		r.Events.ModuleDone(job.Run, done)
+	}
+	result.Seconds = r.Clock().Sub(begin).Seconds()
+	return result
+}
+
+func chooseModules(modules []Module, pattern string) ([]Module, error) {
+	if pattern == "" {
+		return modules, nil
+	}
+	var chosen []Module
+	for _, module := range modules {
+		ok, err := path.Match(pattern, module.Name)
+		if err != nil {
+			return nil, fmt.Errorf("module %q: %w", pattern, err)
+		}
+		if ok {
+			chosen = append(chosen, module)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("the plan has no module %s", pattern)
+	}
+	return chosen, nil
+}
+
+// module runs one module to its end, and reads what came of it.
+func (r *Runner) module(ctx context.Context, run Run, planID string, module Module) ModuleResult {
+	begin := r.Clock()
+	result := ModuleResult{Module: module.Name, Variant: module.Variant}
+	defer func() { result.Seconds = r.Clock().Sub(begin).Seconds() }()
+	// Not by ctx: a module that has been made while its id is not known would hold the alias.
+	id, err := r.create(context.WithoutCancel(ctx), planID, module)
+	if err != nil {
+		result.Trouble = err.Error()
+		return result
+	}
+	result.ID, result.URL = id, r.Suite.URL()+"/log-detail.html?log="+id
+	limited, cancel := context.WithTimeout(ctx, r.ModuleLimit)
+	w := &watch{runner: r, run: run, module: module.Name, id: id}
+	err = w.untilItEnds(limited)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fmt.Errorf("it took longer than %s", r.ModuleLimit)
+	}
+	cancel()
+	result.Pictures = w.taken
+	// What follows is done even when the run is being stopped: a module that goes on would hold the alias.
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	if err != nil {
+		result.Trouble = err.Error()
+		if err := r.Suite.Cancel(after, id); err != nil {
+			result.Trouble += "; and it was not cancelled: " + err.Error()
+		}
+	}
+	result.read(after, r.Suite)
+	result.Seconds = r.Clock().Sub(begin).Seconds()
+	return result
+}
+
+func (r *Runner) create(ctx context.Context, planID string, module Module) (id string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return r.Suite.CreateModule(ctx, planID, module)
+}
+
+// read fills in how the module ended and what its log says.
+func (m *ModuleResult) read(ctx context.Context, suite *Suite) {
+	outcome, err := suite.Outcome(ctx, m.ID)
+	if err != nil {
+		m.trouble(err)
+	}
+	m.Status, m.Result = outcome.Status, outcome.Result
+	entries, err := suite.Log(ctx, m.ID)
+	if err != nil {
+		m.trouble(err)
+	}
+	for _, e := range entries {
+		if e.Result == "SUCCESS" {
+			m.Conditions++
+		}
+	}
+	m.Findings = findings(entries)
+	m.ProviderSeconds = providerTime(entries).Seconds()
+}
+
+func (m *ModuleResult) trouble(err error) {
+	if m.Trouble == "" {
+		m.Trouble = err.Error()
+	}
+}
