@@ -23,6 +23,7 @@ type script struct {
 	// placeholder is a picture that it waits for: filled, it finishes.
 	placeholder string
 	needsStart  bool // stays CONFIGURED until it is started
+	late        int  // how many looks it takes until its end is written down
 }
 
 // fakeSuite is the suite's REST API, as observed, with scripts instead of modules.
@@ -169,6 +170,10 @@ func (f *fakeSuite) wait(r *http.Request) (int, any) {
 
 func (f *fakeSuite) info(r *http.Request) (int, any) {
 	i := f.instances[r.PathValue("id")]
+	if i.status() == StatusFinished && i.late > 0 {
+		i.late--
+		return 200, map[string]any{"status": StatusWaiting}
+	}
 	return 200, map[string]any{"status": i.status(), "result": i.result}
 }
 

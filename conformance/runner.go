@@ -173,7 +173,7 @@ func (r *Runner) create(ctx context.Context, planID string, module Module) (id s
 
 // read fills in how the module ended and what its log says.
 func (m *ModuleResult) read(ctx context.Context, suite *Suite) {
-	outcome, err := suite.Outcome(ctx, m.ID)
+	outcome, err := settled(ctx, suite, m.ID)
 	if err != nil {
 		m.trouble(err)
 	}
@@ -189,6 +189,28 @@ func (m *ModuleResult) read(ctx context.Context, suite *Suite) {
 	}
 	m.Findings = findings(entries)
 	m.ProviderSeconds = providerTime(entries).Seconds()
+}
+
+// How long the suite may take to write down the end of a module, which it tells before.
+const (
+	writingDown = 10 * time.Second
+	lookAgain   = 100 * time.Millisecond
+)
+
+// settled returns how a module ended, once the suite has written that down.
+func settled(ctx context.Context, suite *Suite, id string) (Outcome, error) {
+	for range writingDown / lookAgain {
+		outcome, err := suite.Outcome(ctx, id)
+		if err != nil || outcome.Status == StatusFinished || outcome.Status == StatusInterrupted {
+			return outcome, err
+		}
+		select {
+		case <-ctx.Done():
+			return outcome, ctx.Err()
+		case <-time.After(lookAgain):
+		}
+	}
+	return suite.Outcome(ctx, id)
 }
 
 func (m *ModuleResult) trouble(err error) {

@@ -44,6 +44,7 @@ func TestModuleOutcomes(t *testing.T) {
 		accepted string
 	}{
 		{"passed", finishes(ResultPassed, passedLog), nil, nil, ""},
+		{"passed, and written down late", script{statuses: []string{"RUNNING", StatusFinished}, result: ResultPassed, log: passedLog, late: 2}, nil, nil, ""},
 		{"failed", finishes(ResultFailed, failureLog), nil, []string{"FAILURE of CheckB", "the result is FAILED"}, ""},
 		{"failed and no condition says so", finishes(ResultFailed, passedLog), nil, []string{"the result is FAILED"}, ""},
 		{"a failure in a module that passed", finishes(ResultPassed, failureLog), nil, []string{"FAILURE of CheckB"}, ""},
