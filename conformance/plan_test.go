@@ -25,7 +25,7 @@ func TestRuns(t *testing.T) {
 	}
 	for file, want := range map[string]int{
 		"fapi1-advanced-final": 8, "fapi2-security-final": 16 + 4, "fapi2-signing-final": 8 + 3,
-		"fapi2-security-id2": 2, "fapi2-signing-id1": 2, "fapi-ciba-id1": 4,
+		"fapi2-security-id2": 2, "fapi2-signing-id1": 2, "fapi-ciba-id1": 4 + 4,
 	} {
 		if counts[file] != want {
 			t.Errorf("%s has %d runs, want %d", file, counts[file], want)
@@ -113,7 +113,7 @@ func TestConfig(t *testing.T) {
 	}
 	setup := Setup{
 		Suite: suite, Issuer: "https://op.test", ResourceURL: "https://api.test/accounts", Username: "alice", Password: "secret",
-		Details: json.RawMessage(`[{"type":"x"}]`), ApprovalURL: "https://op.test/approve/{auth_req_id}/{action}",
+		Details: json.RawMessage(`[{"type":"x"}]`), ApprovalURL: "https://op.test/approve/{auth_req_id}/{action}", InitialToken: "token-1",
 		Clients: [2]Client{{ID: "c1", Scope: "openid", JWKS: json.RawMessage(`{}`), Certificate: "C1"}, {ID: "c2", JWKS: json.RawMessage(`{}`)}},
 	}
 	for _, test := range []struct {
@@ -128,6 +128,8 @@ func TestConfig(t *testing.T) {
 		{"keys and certificates", map[string]string{"client_auth_type": "private_key_jwt", "sender_constrain": "mtls"}, []string{`"mtls"`}, []string{"dpop"}},
 		{"rich", map[string]string{"authorization_request_type": "rar"}, []string{"richAuthorizationRequest"}, nil},
 		{"CIBA", map[string]string{"ciba_mode": "ping"}, []string{"automated_ciba_approval_url", "login_hint"}, nil},
+		{"registers", map[string]string{"ciba_mode": "poll", "client_registration": "dynamic_client"},
+			[]string{"initial_access_token", "token-1", "login_hint", `"client_name": "c1"`}, []string{"jwks", "client_id", "mtls"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			raw, err := Run{Name: "run", Alias: "run-1", Plan: "p-test-plan", Variant: test.variant}.Config(setup)

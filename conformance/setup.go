@@ -20,6 +20,8 @@ type Setup struct {
 	ACR string
 	// ApprovalURL answers a backchannel authentication request; it holds {auth_req_id} and {action}.
 	ApprovalURL string
+	// InitialToken lets clients register themselves.
+	InitialToken string
 }
 
 // Client is a registered client with its private keys.
@@ -46,6 +48,9 @@ func (r Run) RichRequests() bool { return r.Is("authorization_request_type", "ra
 
 // OpenID says whether the run's requests are OpenID Connect ones.
 func (r Run) OpenID() bool { return !r.Is("openid", "plain_oauth") }
+
+// Registers says whether the run's clients register themselves, with keys and certificates of the suite's making.
+func (r Run) Registers() bool { return r.Is("client_registration", "dynamic_client") }
 
 // Backchannel is poll or ping for a run of CIBA, otherwise "".
 func (r Run) Backchannel() string { return r.Variant["ciba_mode"] }
@@ -92,7 +97,7 @@ func (r Run) Config(s Setup) ([]byte, error) {
 	config["resource"] = resource
 	for i, suffix := range []string{"", "2"} {
 		config["client"+suffix] = r.client(s, i)
-		if r.MutualTLS() {
+		if r.MutualTLS() && !r.Registers() {
 			c := s.Clients[i]
 			config["mtls"+suffix] = map[string]string{"cert": c.Certificate, "key": c.Key, "ca": c.CA}
 		}
@@ -105,7 +110,12 @@ func (r Run) Config(s Setup) ([]byte, error) {
 
 func (r Run) client(s Setup, i int) map[string]any {
 	c := s.Clients[i]
-	client := map[string]any{"client_id": c.ID, "scope": c.Scope, "jwks": c.JWKS}
+	client := map[string]any{"scope": c.Scope}
+	if r.Registers() {
+		client["client_name"], client["initial_access_token"] = c.ID, s.InitialToken
+	} else {
+		client["client_id"], client["jwks"] = c.ID, c.JWKS
+	}
 	if r.DPoP() {
 		client["dpop_signing_alg"] = "ES256"
 	}

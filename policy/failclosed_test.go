@@ -122,7 +122,8 @@ deny contains {"rule": sprintf("r%d", [i]), "error": "access_denied", "text": "x
 
 func TestReservedClaims(t *testing.T) {
 	names := strings.Fields(`iss sub aud exp iat nbf jti client_id cnf scope act may_act auth_time acr amr nonce
-		at_hash c_hash s_hash azp sid active token_type username authorization_details`)
+		at_hash c_hash s_hash azp sid active token_type username authorization_details
+		urn:openid:params:jwt:claim:auth_req_id urn:openid:params:jwt:claim:rt_hash`)
 	e := engine(t, folder(t, map[string]string{"claims.rego": `package signet.custom.token
 access_claims[input.client.name] := "x" if input.request.id == "access"
 id_claims[input.client.name] := "x" if input.request.id == "id"`}))

@@ -27,6 +27,7 @@ var layers = map[string]int{
 	"provider/revocation":    2,
 	"provider/ciba":          2,
 	"provider/grantmgmt":     2,
+	"provider/registration":  2,
 	"provider/discovery":     2,
 	"provider/issue":         3,
 	"provider/clientauth":    3,
@@ -48,6 +49,7 @@ var layers = map[string]int{
 	"provider/pkce":          4,
 	"provider/dpop":          4,
 	"provider/rar":           4,
+	"provider/jar":           4,
 	"provider/oauth":         5,
 	"mtls":                   4,
 	"policy":                 4,
@@ -59,6 +61,7 @@ var layers = map[string]int{
 var beside = map[string][]string{
 	"provider/issue":        {"provider/binding", "provider/keys", "provider/resource"},
 	"provider/dpop":         {"provider/jose"},
+	"provider/jar":          {"provider/jose"},
 	"provider/resource":     {"provider/binding", "provider/web"},
 	"provider/keys/file":    {"provider/keys", "provider/keys/sealed"},
 	"provider/keys/sealed":  {"provider/keys"},

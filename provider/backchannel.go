@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -30,14 +31,19 @@ func (p *Provider) backchannel(h *handlers, s parts, tokens *token.Endpoint) err
 	deps := ciba.Deps{
 		Authenticate: s.auth, Endpoints: p.atBothDoors(pathBackchannel, pathToken), // CIBA Core section 7.1
 		Store: d.Store, Sealer: d.Sealer, Keys: d.Keys, Details: s.details, UserCodes: codes, Post: d.Fetch,
-		Push: token.Push{Endpoint: tokens, Users: d.Store}, Floor: s.floor, Audit: d.Audit, Record: s.record,
+		Push: token.Push{Endpoint: tokens, Users: d.Store}, Floor: s.floor, Record: s.record,
 		Issuer: c.Issuer, ApprovalURL: c.Main.BaseURL + pathInteraction + "approvals",
 		LoginHint: ciba.LoginHint(c.CIBA.LoginHint), HintIssuers: issuers, Scopes: c.scopeNames(), Resources: c.resourceIDs(),
 		ACRs: c.Authentication.PasswordACR, Expiry: c.CIBA.Expiry, MaxExpiry: c.CIBA.MaxExpiry, Interval: c.CIBA.Interval,
 		RefreshLifetime: c.Lifetimes.RefreshToken, Clock: d.Clock, Random: d.Random, Log: d.Log,
 	}
 	if device := c.CIBA.Device; device.URL != "" {
-		deps.Webhook = &ciba.Webhook{URL: device.URL, Token: func() (oauth.Secret, error) { return readToken(device.TokenFile) }}
+		if d.Device == nil {
+			return errors.New("provider: Deps.Device is required with ciba.device")
+		}
+		deps.Webhook = &ciba.Webhook{
+			URL: device.URL, Token: func() (oauth.Secret, error) { return readToken(device.TokenFile) }, Post: d.Device,
+		}
 	}
 	if p.ciba, err = ciba.New(deps); err != nil {
 		return err
@@ -45,7 +51,7 @@ func (p *Provider) backchannel(h *handlers, s parts, tokens *token.Endpoint) err
 	h.backchannel = p.ciba
 	if c.CIBA.DevelopmentApprover {
 		d.Log.Warn("the development approver answers CIBA requests for their users: never with real accounts", "path", pathDevelopment)
-		h.development = p.ciba.Development()
+		h.development = p.ciba.Development(pathDevelopment)
 	}
 	return nil
 }
@@ -65,11 +71,10 @@ func (p *Provider) hintIssuers(floor oauth.Profile) ([]ciba.HintIssuer, error) {
 		issuer := ciba.HintIssuer{Issuer: h.Issuer, Algs: floor.SigningAlgs}
 		if h.JWKSURI != "" {
 			issuer.Keys = func(ctx context.Context) (*jose.KeySet, error) {
-				raw, err := p.deps.Fetch.Cached(ctx, h.JWKSURI, jwksAccept, p.config.Outbound.MaxAge)
-				if err != nil {
-					return nil, err
-				}
-				return jose.ParseKeySet(raw)
+				return keySet(p.deps.Fetch.Cached(ctx, h.JWKSURI, jwksAccept, p.config.Outbound.MaxAge))
+			}
+			issuer.Fresh = func(ctx context.Context) (*jose.KeySet, error) {
+				return keySet(p.deps.Fetch.Refresh(ctx, h.JWKSURI, jwksAccept))
 			}
 			issuers = append(issuers, issuer)
 			continue
@@ -86,6 +91,13 @@ func (p *Provider) hintIssuers(floor oauth.Profile) ([]ciba.HintIssuer, error) {
 		issuers = append(issuers, issuer)
 	}
 	return issuers, nil
+}
+
+func keySet(raw []byte, err error) (*jose.KeySet, error) {
+	if err != nil {
+		return nil, err
+	}
+	return jose.ParseKeySet(raw)
 }
 
 func (c Config) scopeNames() oauth.Scope {

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	formTag  = regexp.MustCompile(`(?s)<form id="([^"]+)"[^>]*action="([^"]+)"[^>]*>(.*?)</form>`)
+	formTag  = regexp.MustCompile(`(?s)<form [^>]*\bid="([^"]+)"[^>]*action="([^"]+)"[^>]*>(.*?)</form>`)
 	inputTag = regexp.MustCompile(`<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"`)
 )
 
@@ -23,7 +23,7 @@ type browser struct {
 	h      *house
 	client *http.Client
 	page   reply
-	at     *url.URL
+	at     *url.URL // the page, or the callback once it is reached
 }
 
 func (h *house) browser() *browser {
@@ -59,6 +59,7 @@ func (b *browser) follow(location string, target *string) url.Values {
 	next, err := b.at.Parse(location)
 	must(b.h.t, err)
 	if strings.HasPrefix(next.String(), callback) {
+		b.at = next
 		return next.Query()
 	}
 	*target = next.String()

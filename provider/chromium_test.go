@@ -217,7 +217,7 @@ func (b *tab) look(page string) {
 		const buttons = [...document.querySelectorAll("button")].map(b => b.getBoundingClientRect().height)
 		const inputs = [...document.querySelectorAll("input:not([type=hidden])")]
 		return {
-			Inner: innerWidth, Scroll: document.documentElement.scrollWidth, Narrowest: Math.floor(Math.min(...buttons)),
+			Inner: innerWidth, Scroll: document.documentElement.scrollWidth, Narrowest: Math.floor(Math.min(999, ...buttons)),
 			Page: document.body.dataset.page, Lang: document.documentElement.lang,
 			Headings: document.querySelectorAll("h1").length, Unlabelled: inputs.filter(i => i.labels.length !== 1).length,
 			Styled: document.styleSheets.length === 1 && document.styleSheets[0].cssRules.length > 0,

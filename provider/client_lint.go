@@ -30,11 +30,15 @@ type Finding struct {
 
 // Error makes a finding an error: the form in which it is shown to people.
 func (f Finding) Error() string {
-	text := f.Field + ": " + f.Text
-	if f.Clause != "" {
-		text += " (" + f.Clause + ")"
+	return f.Field + ": " + f.words()
+}
+
+// words are the text with the clause that it comes from.
+func (f Finding) words() string {
+	if f.Clause == "" {
+		return f.Text
 	}
-	return text
+	return f.Text + " (" + f.Clause + ")"
 }
 
 // LintClient lists everything that is wrong with a registration under the configuration: first what holds for

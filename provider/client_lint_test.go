@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"signet/provider"
+	"signet/provider/jose"
 	"signet/provider/oauth"
 )
 
@@ -31,6 +33,16 @@ func capable(jwks []byte) *oauth.Client {
 		GrantTypes: []string{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken}, RedirectURIs: []string{"https://app.example/cb"},
 		ResponseTypes: []string{"code"}, RequestObjectAlg: "ES256", IDTokenAlg: "PS256", ResponseAlg: "ES256", DetailsTypes: []string{"payment"},
 	}
+}
+
+// keyFor is a JWK set with one key, for this algorithm alone.
+func keyFor(t testing.TB, alg string) []byte {
+	t.Helper()
+	signer, err := jose.Generate(alg, 2048, rand.Reader)
+	must(t, err)
+	raw, err := jose.MarshalKeySet([]jose.PublicKey{{Kid: "k1", Alg: alg, Public: signer.Public()}})
+	must(t, err)
+	return raw
 }
 
 // TestLintClient breaks a registration in one way at a time: the rule, its clause and its severity.
@@ -99,6 +111,23 @@ func TestLintClient(t *testing.T) {
 			c.BackchannelMode, c.BackchannelEndpoint = oauth.BackchannelPush, "https://app.example/ciba"
 		}, want: []string{"error metadata/backchannel_token_delivery_mode: CIBA Core section 5"}},
 		{name: "CIBA fields without the grant", edit: func(c *oauth.Client) { c.BackchannelUserCode = true }, want: []string{"warning metadata/backchannel_token_delivery_mode: CIBA Core section 4"}},
+
+		{name: "keys for nothing", edit: func(c *oauth.Client) { c.JWKS, c.RequestObjectAlg = keyFor(t, "ES512"), "" }, want: []string{"error metadata/jwks: RFC 7591 section 2"}},
+		{name: "keys for nothing, but nothing to sign", edit: func(c *oauth.Client) { tls(c); c.JWKS = keyFor(t, "ES512") }},
+		{name: "keys for other algorithms", edit: func(c *oauth.Client) {
+			ciba(c)
+			c.AuthSigningAlg, c.RequestObjectAlg, c.BackchannelAlg = "PS256", "EdDSA", "PS256"
+		}, want: []string{
+			"error metadata/token_endpoint_auth_signing_alg: RFC 7591 section 2", "error metadata/request_object_signing_alg: RFC 9101 section 10.5",
+			"error metadata/backchannel_authentication_request_signing_alg: CIBA Core section 4"}},
+		{name: "FAPI 1.0: a key for EdDSA alone", profile: oauth.ProfileFAPI1Advanced, edit: func(c *oauth.Client) { c.JWKS, c.RequestObjectAlg = keyFor(t, "EdDSA"), "" },
+			want: []string{"error fapi1-advanced/algorithm/jwks: FAPI 1.0 Advanced section 8.6"}},
+		{name: "FAPI 1.0: by certificate, requests signed with EdDSA", profile: oauth.ProfileFAPI1Advanced, edit: func(c *oauth.Client) { tls(c); c.JWKS = keyFor(t, "EdDSA") },
+			want: []string{"error fapi1-advanced/algorithm/jwks: FAPI 1.0 Advanced section 8.6"}},
+		{name: "FAPI 2.0: a key for RS256 alone", profile: oauth.ProfileFAPI2Security, edit: func(c *oauth.Client) { c.JWKS, c.RequestObjectAlg = keyFor(t, "RS256"), "" },
+			want: []string{"error fapi2-security/algorithm/jwks: FAPI 2.0 section 5.4.1 item 1"}},
+		{name: "FAPI 2.0: a key for EdDSA alone", profile: oauth.ProfileFAPI2Security, edit: func(c *oauth.Client) { c.JWKS, c.RequestObjectAlg = keyFor(t, "EdDSA"), "" }},
+		{name: "FAPI 2.0: by certificate, with a certificate's key", profile: oauth.ProfileFAPI2Security, edit: func(c *oauth.Client) { tls(c); c.JWKS = keyFor(t, "RS256") }},
 
 		{name: "FAPI 1.0: public", profile: oauth.ProfileFAPI1Advanced, edit: public, want: []string{
 			"error fapi1-advanced/request-object-keys: FAPI 1.0 Advanced section 5.2.2 item 1", "error fapi1-advanced/confidential: FAPI 1.0 Advanced section 5.2.2 item 16"}},

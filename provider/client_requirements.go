@@ -2,9 +2,9 @@ package provider
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 
+	"signet/provider/jose"
 	"signet/provider/oauth"
 )
 
@@ -79,7 +79,7 @@ func algorithms(from, which string) []clause {
 	for _, f := range algorithmFields {
 		rows = append(rows, clause{"algorithm/" + f.name, from, f.what + " with " + which, algorithm(f.name, f.of)})
 	}
-	return rows
+	return append(rows, clause{"algorithm/jwks", from, "a client that signs has a key for " + which, keysFit})
 }
 
 var algorithmFields = []struct {
@@ -132,9 +132,9 @@ func certificateBound(_ oauth.Profile, c *oauth.Client) []misfit {
 	return nil
 }
 
-func httpsRedirects(_ oauth.Profile, c *oauth.Client) (list []misfit) {
+func httpsRedirects(p oauth.Profile, c *oauth.Client) (list []misfit) {
 	for _, uri := range c.RedirectURIs {
-		if u, err := url.Parse(uri); err == nil && u.Scheme != "https" && oauth.CheckRedirectURI(uri) == nil {
+		if oauth.CheckRedirectURI(uri) == nil && !p.Redirects(uri) {
 			list = append(list, misfit{"redirect_uris", fmt.Sprintf("%q is not https", uri)})
 		}
 	}
@@ -143,6 +143,30 @@ func httpsRedirects(_ oauth.Profile, c *oauth.Client) (list []misfit) {
 
 // hasKeys says whether the client can sign anything.
 func hasKeys(c *oauth.Client) bool { return len(c.JWKS) > 0 || c.JWKSURI != "" }
+
+// signs says whether the client has to sign anything under the profile.
+func signs(p oauth.Profile, c *oauth.Client) bool {
+	return c.AuthMethod == oauth.AuthPrivateKeyJWT ||
+		c.Allows(oauth.GrantAuthorizationCode) && (p.SignedRequest || c.RequireSignedRequest || c.RequestObjectAlg != "") ||
+		c.Allows(oauth.GrantCIBA) && (p.SignedBackchannel || c.BackchannelAlg != "")
+}
+
+// keysFit looks at the keys that are registered by value. Those that fit no profile are found as metadata.
+func keysFit(p oauth.Profile, c *oauth.Client) []misfit {
+	if set := inlineKeys(c); set != nil && signs(p, c) && set.Verifies(every.SigningAlgs) && !set.Verifies(p.SigningAlgs) {
+		return misfits("jwks", "has no key for any of %v", p.SigningAlgs)
+	}
+	return nil
+}
+
+// inlineKeys is nil when there are none, or none that can be read.
+func inlineKeys(c *oauth.Client) *jose.KeySet {
+	set, err := jose.ParseKeySet(c.JWKS)
+	if err != nil {
+		return nil
+	}
+	return set
+}
 
 func signsRequests(_ oauth.Profile, c *oauth.Client) []misfit {
 	if c.Allows(oauth.GrantAuthorizationCode) && !hasKeys(c) {

@@ -71,8 +71,33 @@ func (v *clientValidator) keys() {
 			v.fault("jwks", "RFC 7517 section 5", "%v", err)
 		}
 	}
+	v.keysForAlgorithms()
 	if u, err := url.Parse(c.JWKSURI); c.JWKSURI != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
 		v.fault("jwks_uri", "RFC 7591 section 2", "want an https URL")
+	}
+}
+
+// keysForAlgorithms finds what the client could never sign. What the profile forbids, its table says.
+func (v *clientValidator) keysForAlgorithms() {
+	c, set := v.client, inlineKeys(v.client)
+	if set == nil || !signs(v.profile, c) {
+		return
+	}
+	if !set.Verifies(every.SigningAlgs) {
+		v.fault("jwks", "RFC 7591 section 2", "has no key for any of %v", every.SigningAlgs)
+		return
+	}
+	for _, f := range []struct {
+		field, clause, alg string
+		used               bool
+	}{
+		{"token_endpoint_auth_signing_alg", "RFC 7591 section 2", c.AuthSigningAlg, c.AuthMethod == oauth.AuthPrivateKeyJWT},
+		{"request_object_signing_alg", "RFC 9101 section 10.5", c.RequestObjectAlg, c.Allows(oauth.GrantAuthorizationCode)},
+		{"backchannel_authentication_request_signing_alg", cibaMetadata, c.BackchannelAlg, c.Allows(oauth.GrantCIBA)},
+	} {
+		if f.used && slices.Contains(v.profile.SigningAlgs, f.alg) && !set.Verifies([]string{f.alg}) {
+			v.fault(f.field, f.clause, "jwks has no key for %s", f.alg)
+		}
 	}
 }
 

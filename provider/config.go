@@ -35,6 +35,7 @@ type Config struct {
 	Authentication  AuthenticationConfig  `yaml:"authentication"`
 	CIBA            CIBAConfig            `yaml:"ciba"`
 	GrantManagement GrantManagementConfig `yaml:"grant_management"`
+	Registration    RegistrationConfig    `yaml:"registration"`
 
 	Outbound Outbound `yaml:"outbound"`
 	Brand    Brand    `yaml:"brand"`

@@ -6,6 +6,7 @@ import (
 
 	"signet/provider/grantmgmt"
 	"signet/provider/interaction"
+	"signet/provider/oauth"
 )
 
 // DPoPConfig is about DPoP proofs (RFC 9449).
@@ -13,7 +14,8 @@ type DPoPConfig struct {
 	// RequireNonce asks every proof for a nonce of this server (RFC 9449 section 8): it bounds how long before
 	// its use a proof can have been made. It costs a client one more request per nonce_lifetime. Default false.
 	RequireNonce bool `yaml:"require_nonce"`
-	// NonceLifetime is how long a nonce is good for. Default 5m, 10s to 1h.
+	// NonceLifetime is how long a nonce is handed out. It is accepted for twice as long, so that nobody is given one
+	// that has just ended. Default 5m, 10s to 1h.
 	NonceLifetime time.Duration `yaml:"nonce_lifetime"`
 }
 
@@ -79,11 +81,11 @@ type CIBAConfig struct {
 	// them at /interaction/approvals.
 	Device DeviceConfig `yaml:"device"`
 	// DevelopmentApprover answers requests for their users at /ciba/development: for conformance runs, never
-	// with real accounts. It is refused unless the issuer is this machine, or is named once more in
-	// development_host. Default false.
+	// with real accounts. It is refused unless the issuer is this machine and both doors listen on its loopback
+	// address, or the issuer's host is named once more in development_host. Default false.
 	DevelopmentApprover bool `yaml:"development_approver"`
-	// DevelopmentHost is the issuer's host, where that is not this machine: typed again, so that a configuration
-	// that is copied to production does not take the development approver with it.
+	// DevelopmentHost is the issuer's host, where the approver can be reached from another machine: typed again, so
+	// that a configuration that is copied to production does not take the development approver with it.
 	DevelopmentHost string `yaml:"development_host"`
 }
 
@@ -96,7 +98,8 @@ const (
 	HintSubject  LoginHint = "sub"
 )
 
-// HintIssuer signs login_hint_tokens (CIBA Core section 7.1).
+// HintIssuer signs login_hint_tokens (CIBA Core section 7.1): JWTs with iss, aud (the issuer of this server), iat, exp at
+// most ten minutes later, and sub; with azp or client_id they are for that client only.
 type HintIssuer struct {
 	// Issuer is the "iss" of its tokens. Required.
 	Issuer string `yaml:"issuer"`
@@ -107,7 +110,8 @@ type HintIssuer struct {
 
 // DeviceConfig is the bank's authentication device service: it gets a POST with JSON for each request that waits.
 type DeviceConfig struct {
-	// URL is where to, https. Default: nowhere.
+	// URL is where to, https. It may be an internal host: it needs no entry in outbound.allow_hosts, where clients'
+	// addresses could use it, too. Default: nowhere.
 	URL string `yaml:"url"`
 	// TokenFile holds the bearer token to send. Required with url.
 	TokenFile string `yaml:"token_file"`
@@ -119,6 +123,23 @@ type GrantManagementConfig struct {
 	Enabled *bool `yaml:"enabled"`
 	// Required refuses an authorization request that says nothing about its grant. Default false.
 	Required bool `yaml:"required"`
+}
+
+// RegistrationConfig is dynamic client registration (RFC 7591) with management by the client (RFC 7592).
+type RegistrationConfig struct {
+	// Enabled serves the registration endpoint. Default false.
+	Enabled bool `yaml:"enabled"`
+	// InitialAccessTokenFile holds the token without which nobody registers: 22 random characters or more. It is
+	// read for each registration, so that it can be replaced. Required with enabled.
+	InitialAccessTokenFile string `yaml:"initial_access_token_file"`
+	// Profile is the security profile that registered clients are held to. Default: the instance's.
+	Profile oauth.ProfileName `yaml:"profile"`
+	// Scopes are those that a registered client has at most, and has when it does not ask. Required with enabled.
+	Scopes []string `yaml:"scopes"`
+	// Resources are the resource servers likewise. Required with enabled.
+	Resources []string `yaml:"resources"`
+	// DetailsTypes are the types of authorization_details likewise. Default: none.
+	DetailsTypes []string `yaml:"authorization_details_types"`
 }
 
 // On says whether grants can be managed, once the defaults are filled in.
@@ -177,6 +198,9 @@ func (c *Config) fapiDefaults() {
 		on := true
 		c.GrantManagement.Enabled = &on
 	}
+	if c.Registration.Enabled {
+		setDefault(&c.Registration.Profile, c.Profile)
+	}
 	if c.CIBA.Enabled {
 		setDefault(&c.CIBA.Expiry, 2*time.Minute)
 		setDefault(&c.CIBA.MaxExpiry, 10*time.Minute)
@@ -187,7 +211,7 @@ func (c *Config) fapiDefaults() {
 
 // fapiPaths are the files that this part of the configuration names.
 func (c *Config) fapiPaths() []*string {
-	paths := []*string{&c.CIBA.Device.TokenFile}
+	paths := []*string{&c.CIBA.Device.TokenFile, &c.Registration.InitialAccessTokenFile}
 	for i := range c.DetailsTypes {
 		paths = append(paths, &c.DetailsTypes[i].Schema)
 	}

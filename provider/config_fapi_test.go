@@ -44,6 +44,8 @@ func TestFAPIFaults(t *testing.T) {
 		more string // appended to the valid configuration
 		edit [2]string
 		want []string // without the line
+		// local has both doors listen on this machine's own address, one only the main one.
+		local, one bool
 	}{
 		"nothing":       {},
 		"other profile": {edit: [2]string{"profile: openid", "profile: fapi-ciba"}},
@@ -73,18 +75,35 @@ func TestFAPIFaults(t *testing.T) {
 		"CIBA device":       {more: "ciba: {enabled: true, device: {url: https://device.example}}", want: []string{"ciba.device.token_file: is required"}},
 		"CIBA device, http": {more: "ciba: {enabled: true, device: {url: http://device.example, token_file: x}}", want: []string{"ciba.device.url: want an https URL"}},
 
-		"approver in public":     {more: "ciba: {enabled: true, development_approver: true}", want: []string{"ciba.development_approver: answers for every user: only where the issuer is localhost, or development_host names its host once more"}},
-		"approver here":          {more: "ciba: {enabled: true, development_approver: true}", edit: [2]string{"issuer: https://login.bank.example", localhost}},
-		"approver, said twice":   {more: "ciba: {enabled: true, development_approver: true, development_host: login.bank.example}"},
-		"approver, copied":       {more: "ciba: {enabled: true, development_approver: true, development_host: signet}", want: []string{"ciba.development_host: is not the issuer's host"}},
-		"host without approver":  {more: "ciba: {enabled: true, development_host: login.bank.example}", want: []string{"ciba.development_host: is for development_approver only"}},
-		"approver, CIBA off":     {more: "ciba: {development_approver: true}", want: []string{"ciba: is not used; set ciba.enabled, or remove the rest"}},
-		"approver not localhost": {more: "ciba: {enabled: true, development_approver: true}", edit: [2]string{"issuer: https://login.bank.example", "issuer: https://localhost.bank.example"}, want: []string{"ciba.development_approver: answers for every user: only where the issuer is localhost, or development_host names its host once more"}},
+		"registration half off": {more: "registration: {scopes: [openid]}", want: []string{"registration: is not used; set registration.enabled, or remove the rest"}},
+		"registration, bare":    {more: "registration: {enabled: true}", want: []string{"registration.initial_access_token_file: is required", "registration.scopes: is required", "registration.resources: is required"}},
+		"registration":          {more: "registration: {enabled: true, initial_access_token_file: t, profile: fapi-ciba, scopes: [openid, accounts], resources: [https://api.bank.example]}"},
+		"registration of others": {more: "registration: {enabled: true, initial_access_token_file: t, profile: x, scopes: [openid, openid, moon], resources: [https://moon.example], authorization_details_types: [m]}", want: []string{
+			"registration.profile: want one of [fapi-ciba fapi1-advanced fapi2-message-signing fapi2-security openid]", "registration.scopes[1]: listed twice",
+			`registration.scopes[2]: "moon" is not defined under scopes`, `registration.resources[0]: "https://moon.example" is not defined under resources`,
+			`registration.authorization_details_types[0]: "m" is not defined under authorization_details`,
+		}},
+
+		"approver in public":      {more: "ciba: {enabled: true, development_approver: true}", want: []string{"ciba.development_approver: answers for every user: only where the issuer is localhost, or development_host names its host once more"}},
+		"approver here":           {more: "ciba: {enabled: true, development_approver: true}", edit: [2]string{"issuer: https://login.bank.example", localhost}, local: true},
+		"approver, doors open":    {more: "ciba: {enabled: true, development_approver: true}", edit: [2]string{"issuer: https://login.bank.example", localhost}, want: []string{"ciba.development_approver: answers for every user: main and mtls must listen on a loopback address, or development_host name the issuer's host once more"}},
+		"approver, one door open": {more: "ciba: {enabled: true, development_approver: true}", edit: [2]string{"issuer: https://login.bank.example\n", "issuer: https://localhost:9443\n"}, one: true, want: []string{"ciba.development_approver: answers for every user: main and mtls must listen on a loopback address, or development_host name the issuer's host once more"}},
+		"approver, said twice":    {more: "ciba: {enabled: true, development_approver: true, development_host: login.bank.example}"},
+		"approver, copied":        {more: "ciba: {enabled: true, development_approver: true, development_host: signet}", want: []string{"ciba.development_host: is not the issuer's host"}},
+		"host without approver":   {more: "ciba: {enabled: true, development_host: login.bank.example}", want: []string{"ciba.development_host: is for development_approver only"}},
+		"approver, CIBA off":      {more: "ciba: {development_approver: true}", want: []string{"ciba: is not used; set ciba.enabled, or remove the rest"}},
+		"approver not localhost":  {more: "ciba: {enabled: true, development_approver: true}", edit: [2]string{"issuer: https://login.bank.example", "issuer: https://localhost.bank.example"}, want: []string{"ciba.development_approver: answers for every user: only where the issuer is localhost, or development_host names its host once more"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := validConfig + c.more + "\n"
 			if c.edit[0] != "" {
 				text = strings.Replace(text, c.edit[0], c.edit[1], 1)
+			}
+			if c.one {
+				text = strings.Replace(text, "listen: 0.0.0.0:", "listen: 127.0.0.1:", 1)
+			}
+			if c.local {
+				text = strings.ReplaceAll(text, "listen: 0.0.0.0:", "listen: 127.0.0.1:")
 			}
 			_, faults := ParseConfig([]byte(text), "")
 			var got []string

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"reflect"
@@ -30,6 +31,7 @@ func (v *validator) fapi(c Config) {
 	v.acrs(c.Authentication.PasswordACR)
 	v.detailsTypes(c)
 	v.ciba(c)
+	v.registration(c)
 	if c.GrantManagement.Required && !c.GrantManagement.On() {
 		v.fault("grant_management.required", "needs grant_management.enabled")
 	}
@@ -106,6 +108,44 @@ func (v *validator) ciba(c Config) {
 	v.development(c)
 }
 
+func (v *validator) registration(c Config) {
+	r := c.Registration
+	if !r.Enabled {
+		if !reflect.ValueOf(r).IsZero() {
+			v.fault("registration", "is not used; set registration.enabled, or remove the rest")
+		}
+		return
+	}
+	v.required("registration.initial_access_token_file", r.InitialAccessTokenFile)
+	if _, known := oauth.Profiles[r.Profile]; !known && r.Profile != c.Profile {
+		v.fault("registration.profile", "want one of %v", ProfileNames())
+	}
+	v.bounds("scopes", r.Scopes, "scopes", c.scopeNames())
+	v.bounds("resources", r.Resources, "resources", c.resourceIDs())
+	var types []string
+	for _, t := range c.DetailsTypes {
+		types = append(types, t.Type)
+	}
+	if len(r.DetailsTypes) > 0 {
+		v.bounds("authorization_details_types", r.DetailsTypes, "authorization_details", types)
+	}
+}
+
+// bounds checks a list of what registered clients may have.
+func (v *validator) bounds(name string, list []string, section string, known []string) {
+	path := "registration." + name
+	if len(list) == 0 {
+		v.fault(path, "is required")
+	}
+	for i, value := range list {
+		if at := fmt.Sprintf("%s[%d]", path, i); slices.Contains(list[:i], value) {
+			v.fault(at, "listed twice")
+		} else if !slices.Contains(known, value) {
+			v.fault(at, "%q is not defined under %s", value, section)
+		}
+	}
+}
+
 func (v *validator) hintIssuers(issuers []HintIssuer) {
 	seen := map[string]bool{}
 	for i, h := range issuers {
@@ -144,14 +184,23 @@ func (v *validator) development(c Config) {
 		v.fault("ciba.development_host", "is for development_approver only")
 	case host != "" && host != u.Hostname():
 		v.fault("ciba.development_host", "is not the issuer's host")
-	case c.CIBA.DevelopmentApprover && host == "" && !thisMachine(u.Hostname()):
+	case !c.CIBA.DevelopmentApprover || host != "":
+	case !thisMachine(u.Hostname()):
 		v.fault("ciba.development_approver", "answers for every user: only where the issuer is localhost, or development_host names its host once more")
+	case !loopback(c.Main.Listen) || c.MTLS.Listen != "" && !loopback(c.MTLS.Listen):
+		v.fault("ciba.development_approver", "answers for every user: main and mtls must listen on a loopback address, or development_host name the issuer's host once more")
 	}
 }
 
 func thisMachine(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && addr.IsLoopback()
+}
+
+// loopback says whether nobody from elsewhere can reach a listener at this address.
+func loopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	return err == nil && thisMachine(host)
 }
 
 // httpsURL says whether the text is an https URL without user information or fragment.

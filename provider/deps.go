@@ -46,7 +46,7 @@ type Fetcher interface {
 	ciba.Poster
 }
 
-// Deps is what a provider works with. All but Telemetry are required.
+// Deps is what a provider works with. All but Device and Telemetry are required.
 type Deps struct {
 	Store   Store
 	Keys    Keys
@@ -54,10 +54,12 @@ type Deps struct {
 	Policy  token.Policy
 	Anchors clientauth.Anchors
 	Fetch   Fetcher
-	Audit   token.Auditor
-	Clock   oauth.Clock
-	Random  oauth.Random
-	Log     *slog.Logger
+	// Device reaches the device service of the configuration, and nothing that clients name. Needed with ciba.device.
+	Device ciba.Poster
+	Audit  token.Auditor
+	Clock  oauth.Clock
+	Random oauth.Random
+	Log    *slog.Logger
 	// Telemetry measures the requests and the parts; nil = nobody looks.
 	Telemetry *telemetry.Telemetry
 }
@@ -65,7 +67,7 @@ type Deps struct {
 func (d Deps) validate() error {
 	if d.Store == nil || d.Keys == nil || d.Sealer == nil || d.Policy == nil || d.Anchors == nil || d.Fetch == nil ||
 		d.Audit == nil || d.Clock == nil || d.Random == nil || d.Log == nil {
-		return errors.New("provider: every field of Deps is required")
+		return errors.New("provider: every field of Deps but Device and Telemetry is required")
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func (p *Provider) parts() (s parts, err error) {
 	s.binder = binding.New(binding.Deps{
 		Nonces: d.Store, RequireNonce: c.DPoP.RequireNonce, NonceLifetime: c.DPoP.NonceLifetime, Clock: d.Clock, Random: d.Random,
 	})
-	s.guard = &issue.Guard{Peer: p.proxies.Peer, Tokens: s.reader, Bind: s.binder, Algs: s.floor.SigningAlgs}
+	s.guard = &issue.Guard{Peer: p.proxies.Peer, Tokens: s.reader, Clients: d.Store, Bind: s.binder, Floor: s.floor}
 	if s.details, err = c.detailsTypes(); err != nil {
 		return s, err
 	}
@@ -73,7 +73,7 @@ func (p *Provider) endpoints() (handlers, error) {
 		token: tokens,
 		introspect: introspection.New(introspection.Deps{
 			Authenticate: s.auth, Endpoints: p.atBothDoors(pathIntrospect), Issue: s.issuer,
-			Tokens: s.reader, Store: d.Store, Issuer: c.Issuer, Clock: d.Clock, Log: d.Log,
+			Tokens: s.reader, Details: s.details, Store: d.Store, Issuer: c.Issuer, Clock: d.Clock, Log: d.Log,
 		}),
 		revoke: revocation.New(revocation.Deps{
 			Authenticate: s.auth, Endpoints: p.atBothDoors(pathRevoke),
@@ -89,6 +89,9 @@ func (p *Provider) endpoints() (handlers, error) {
 			Path: pathGrants, Endpoints: p.atBothDoors(pathGrants), Audience: c.grantsResource().ID,
 			Guard: s.guard, Store: d.Store, Record: s.record, Clock: d.Clock, Log: d.Log,
 		})
+	}
+	if c.Registration.Enabled {
+		h.register = p.registration(s)
 	}
 	if err := p.backchannel(&h, s, tokens); err != nil {
 		return handlers{}, err

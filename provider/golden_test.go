@@ -151,6 +151,9 @@ func (tw *twin) goldenDiscovery(t *testing.T) {
 	ciba := tw.house.twin(func(c *provider.Config) {
 		c.Profile, c.Keys.Algorithms = oauth.ProfileFAPICIBA, []string{"ES256"}
 		c.CIBA = provider.CIBAConfig{Enabled: true, Expiry: time.Minute, MaxExpiry: time.Minute, Interval: time.Second, LoginHint: provider.HintUsername}
+		c.Registration = provider.RegistrationConfig{
+			Enabled: true, InitialAccessTokenFile: "token", Profile: c.Profile, Scopes: []string{"openid"}, Resources: []string{apiJWT},
+		}
 	}, nil)
 	r = ciba.get(ciba.http(nil), ciba.issuer+oidc)
 	golden(t, "discovery_ciba.txt", ciba.wire(t, r))

@@ -68,6 +68,9 @@ func (p *Provider) metadata(s parts, grants []string) discovery.Metadata {
 	if !s.floor.CertificateBound {
 		m.DPoPAlgs = s.floor.SigningAlgs
 	}
+	if p.config.Registration.Enabled {
+		m.RegistrationEndpoint, m.MTLSEndpoints.RegistrationEndpoint = main+pathRegister, mtlsDoor+pathRegister
+	}
 	if p.ciba != nil {
 		m.Backchannel = discovery.Backchannel{
 			BackchannelEndpoint: main + pathBackchannel, BackchannelModes: p.ciba.Modes(),

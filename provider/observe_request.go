@@ -139,6 +139,8 @@ func endpointOf(path string) string {
 	switch {
 	case strings.HasPrefix(path, pathGrants+"/"):
 		return "grants"
+	case path == pathRegister, strings.HasPrefix(path, pathRegister+"/"):
+		return "registration"
 	case !within:
 		return telemetry.Other
 	case page == "login", page == "consent", page == "approvals":

@@ -258,7 +258,9 @@ func (tw *twin) authorizeOutage(t *testing.T, o *outage) {
 	scope := oauth.Scope{"openid", "accounts"}
 	must(t, tw.store.Commit(t.Context(),
 		oauth.StoreSession{Session: oauth.Session{Digest: secret.Digest(), User: user, ExpiresAt: tw.now().Add(3600e9)}},
-		oauth.RememberConsent{Consent: oauth.Consent{UserID: user.ID, ClientID: "app", Scope: scope, Resources: []string{apiJWT, apiOpaque}, At: tw.now()}}))
+		oauth.RememberConsent{Consent: oauth.Consent{
+			UserID: user.ID, ClientID: "app", At: tw.now(), Agreed: oauth.Agreement(scope, []string{apiJWT, apiOpaque}, tw.now().Add(3600e9)),
+		}}))
 	query := form("response_type", "code", "client_id", "app", "redirect_uri", callback, "scope", scope.String(), "state", "st-1",
 		"code_challenge", challengeOf(verifier), "code_challenge_method", "S256")
 	ask := func() url.Values {

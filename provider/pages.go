@@ -9,6 +9,7 @@ import (
 
 	"signet/provider/authorize"
 	"signet/provider/interaction"
+	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/provider/session"
 	"signet/provider/token"
@@ -48,12 +49,12 @@ func (p *Provider) pages(h *handlers, s parts) error {
 	}
 	endpoint, err := authorize.New(authorize.Deps{
 		Store: d.Store, Sessions: sessions, Interact: pages, Audit: d.Audit,
-		Authenticate: s.auth, Bind: s.binder, Details: s.details, Issue: s.issuer,
+		Authenticate: s.auth, Bind: s.binder, Details: s.details, Issue: s.issuer, Hints: issue.Hints{Issuer: c.Issuer, Keys: d.Keys},
 		ErrorPage: pages.WriteError, FormPostPage: pages.WriteForm,
 		Issuer: c.Issuer, ResumePath: pathResume, PushEndpoints: p.atBothDoors(pathPush), Audiences: p.atBothDoors(pathToken),
 		Floor: s.floor, Scopes: c.scopeNames(), Resources: c.resourceIDs(), ACRs: c.Authentication.PasswordACR,
 		GrantManagement: c.GrantManagement.On(), GrantActionRequired: c.GrantManagement.On() && c.GrantManagement.Required,
-		CodeLifetime: c.Lifetimes.AuthorizationCode, RefreshLifetime: c.Lifetimes.RefreshToken, InteractionLifetime: c.Lifetimes.Interaction,
+		CodeLifetime: c.Lifetimes.AuthorizationCode, RefreshLifetime: c.Lifetimes.RefreshToken, Lasts: c.accessLasts, InteractionLifetime: c.Lifetimes.Interaction,
 		PushedLifetime: c.Authorization.PushedLifetime, ResponseLifetime: c.Authorization.ResponseLifetime, IDTokenLifetime: c.Lifetimes.IDToken,
 		Clock: d.Clock, Random: d.Random, Log: d.Log,
 	})
@@ -84,10 +85,11 @@ func (b Brand) load() (interaction.Brand, error) {
 	return brand, nil
 }
 
-// accessLasts is how long a client keeps access after the user's consent without asking again.
+// accessLasts is how long a client keeps access after the user's consent without asking again: without a refresh
+// token, as long as it may send the browser here silently.
 func (c Config) accessLasts(client *oauth.Client, scope oauth.Scope) time.Duration {
 	if token.IssuesRefresh(client, scope) {
 		return c.Lifetimes.RefreshToken
 	}
-	return c.Lifetimes.AccessToken
+	return max(c.Lifetimes.AccessToken, c.Lifetimes.Session)
 }

@@ -137,18 +137,30 @@ func TestOpenIDClient(t *testing.T) {
 		},
 	})
 	must(t, err)
-	if diff := cmp.Diff(nodeSteps, s.runNode(nodePackage(t), string(settings))); diff != "" {
+	person := func(said nodeLine) any {
+		b := s.browser()
+		b.login(flowTo(t, said.Open))
+		return map[string]any{"at": b.at.String()}
+	}
+	if diff := cmp.Diff(nodeSteps, s.runNode("flow.mjs", string(settings), person)); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 }
 
-// runNode runs flow.mjs and plays the browser for it; it returns the steps that it took.
-func (s *site) runNode(dir, settings string) (steps []string) {
+// nodeLine is what a script says: a step that it has finished, or what the person at the browser is to do. See
+// testdata/openid-client/common.mjs.
+type nodeLine struct {
+	Step, Open, Answer string
+	Deny               bool
+}
+
+// runNode runs a script, for which person plays the browser; it returns the steps that it took.
+func (s *site) runNode(script, settings string, person func(nodeLine) any) (steps []string) {
 	t := s.t
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	node := exec.CommandContext(ctx, tool(t, "node"), "flow.mjs", settings)
-	node.Dir = dir
+	node := exec.CommandContext(ctx, tool(t, "node"), script, settings)
+	node.Dir = nodePackage(t)
 	node.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+filepath.Join(s.dir, "pki", "ca.pem"))
 	var trouble bytes.Buffer
 	node.Stderr = &trouble
@@ -159,21 +171,18 @@ func (s *site) runNode(dir, settings string) (steps []string) {
 	must(t, node.Start())
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		var message struct{ Step, Open string }
-		if err := json.Unmarshal(lines.Bytes(), &message); err != nil {
-			t.Errorf("flow.mjs: %q", lines.Text())
+		var said nodeLine
+		if err := json.Unmarshal(lines.Bytes(), &said); err != nil {
+			t.Errorf("%s: %q", script, lines.Text())
 		}
-		if message.Step != "" {
-			steps = append(steps, message.Step)
+		if said.Step != "" {
+			steps = append(steps, said.Step)
+			continue
 		}
-		if message.Open != "" {
-			answer := s.browser().login(flowTo(t, message.Open))
-			_, err := in.Write([]byte(callback + "?" + answer.Encode() + "\n"))
-			must(t, err)
-		}
+		must(t, json.NewEncoder(in).Encode(person(said)))
 	}
 	if err := node.Wait(); err != nil {
-		t.Errorf("flow.mjs: %v\n%s", err, trouble.String())
+		t.Errorf("%s: %v\n%s", script, err, trouble.String())
 	}
 	return steps
 }

@@ -24,6 +24,7 @@ const (
 	pathBackchannel  = "/bc-authorize"
 	pathDevelopment  = "/ciba/development/"
 	pathGrants       = grantsPath
+	pathRegister     = "/register"
 	pathJWKS         = "/jwks"
 	pathOpenIDConfig = "/.well-known/openid-configuration"
 	pathServerConfig = "/.well-known/oauth-authorization-server" // RFC 8414 section 3
@@ -34,7 +35,7 @@ const (
 type handlers struct {
 	token, introspect, revoke, userinfo, push, authorize, resume, interaction, jwks, metadata http.Handler
 	// nil where the configuration has them off
-	backchannel, development, grants http.Handler
+	backchannel, development, grants, register http.Handler
 }
 
 // routes is the whole route table, the busiest first.
@@ -53,6 +54,10 @@ func routes(h handlers, log *slog.Logger) http.Handler {
 	}
 	if h.grants != nil {
 		router.PathPrefix(pathGrants + "/").Handler(h.grants)
+	}
+	if h.register != nil {
+		router.Handle(pathRegister, h.register)
+		router.PathPrefix(pathRegister + "/").Handler(h.register)
 	}
 	on(router, log, pathAuthorize, h.authorize, http.MethodGet, http.MethodPost)
 	on(router, log, pathResume, h.resume, http.MethodGet, http.MethodPost)

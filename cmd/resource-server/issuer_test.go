@@ -166,3 +166,14 @@ func (w *world) token(t *testing.T, clientID, scope, boundTo string) string {
 	t.Helper()
 	return w.sign(t, w.claims(t, clientID, scope, boundTo))
 }
+
+// anyPayment are authorization_details that leave everything to the client.
+var anyPayment = []any{map[string]any{"type": paymentDetail}}
+
+// toPay is a token for payments.
+func (w *world) toPay(t *testing.T, clientID, scope string) string {
+	t.Helper()
+	claims := w.claims(t, clientID, scope, "client")
+	claims["authorization_details"] = anyPayment
+	return w.sign(t, claims)
+}

@@ -42,8 +42,8 @@ func newCommand(stdout, stderr io.Writer) *cobra.Command {
 
   GET  /accounts        accounts and balances; scope "accounts"
   GET  /payments        the client's own payments; scope "payments"
-  POST /payments        initiates one; scope "payments", or authorization_details of the
-                        type payment_initiation, which must be the payment's own
+  POST /payments        initiates one; authorization_details of the type payment_initiation,
+                        which must be the payment's own, whatever the scope
   GET  /payments/{id}   one of them; scope "payments"
 
 A token that is bound to a client certificate is taken only over a connection made with

@@ -197,7 +197,7 @@ func TestPayments(t *testing.T) {
 	base := w.start(t)
 	asJSON := map[string]string{"Content-Type": "application/json"}
 	as := func(client string, c call) answer {
-		c.token, c.certificate, c.headers = w.token(t, client, "payments", "client"), "client", asJSON
+		c.token, c.certificate, c.headers = w.toPay(t, client, "payments"), "client", asJSON
 		return w.do(t, base, c)
 	}
 	made := as("c1", call{method: "POST", path: "/payments", body: goodOrder})
@@ -224,9 +224,9 @@ func TestPayments(t *testing.T) {
 	if got := as("c1", call{method: "PUT", path: location}); got.status != 405 {
 		t.Errorf("PUT: %d", got.status)
 	}
-	readOnly := w.token(t, "c1", "accounts", "client")
+	readOnly := w.token(t, "c1", "accounts payments", "client")
 	if got := w.do(t, base, call{method: "POST", path: "/payments", body: goodOrder, headers: asJSON, token: readOnly, certificate: "client"}); got.status != 403 {
-		t.Errorf("POST with the scope accounts: %d", got.status)
+		t.Errorf("POST with scopes only: %d", got.status)
 	}
 }
 

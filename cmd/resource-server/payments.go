@@ -51,12 +51,14 @@ type payments struct {
 	log    *slog.Logger
 	refuse func(http.ResponseWriter, *http.Request, error) // a token that is not enough
 
+	audience string // this API, as tokens name it
+
 	mu   sync.Mutex
 	kept []payment
 }
 
 func newPayments(o options, refuse func(http.ResponseWriter, *http.Request, error)) *payments {
-	return &payments{clock: o.clock, random: o.random, log: o.log, refuse: refuse}
+	return &payments{clock: o.clock, random: o.random, log: o.log, refuse: refuse, audience: o.audience}
 }
 
 func (p *payments) list(w http.ResponseWriter, r *http.Request) {
@@ -89,7 +91,7 @@ func (p *payments) initiate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	token := resource.TokenFrom(r.Context())
-	if err := mayInitiate(token, ordered); err != nil {
+	if err := p.mayInitiate(token, ordered); err != nil {
 		p.refuse(w, r, err)
 		return
 	}

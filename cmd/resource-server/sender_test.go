@@ -98,6 +98,7 @@ func TestPaymentsAskForAnotherLogin(t *testing.T) {
 	w := newWorld(t)
 	base := w.start(t, "--payments-acr", "urn:strong,urn:stronger", "--payments-max-age", "5m")
 	claims := w.claims(t, "c1", "payments", "client")
+	claims["authorization_details"] = anyPayment
 	post := func() answer {
 		return w.do(t, base, call{
 			method: "POST", path: "/payments", body: goodOrder, certificate: "client", token: w.sign(t, claims), headers: map[string]string{"Content-Type": "application/json"},
@@ -129,7 +130,7 @@ func TestPaymentsAreThoseAgreedTo(t *testing.T) {
 		detail := object{
 			"type": "payment_initiation", "locations": []string{testAudience}, "actions": []string{"initiate", "status"},
 			"instructedAmount": object{"currency": "EUR", "amount": "123.5"}, "creditorName": "Bäckerei Müller",
-			"creditorAccount":                   object{"iban": "GB29NWBK60161331926819", "bic": "NWBKGB2L"},
+			"creditorAccount":                   object{"iban": "GB29NWBK60161331926819"},
 			"remittanceInformationUnstructured": "Invoice 7",
 		}
 		for name, value := range change {
@@ -150,9 +151,16 @@ func TestPaymentsAreThoseAgreedTo(t *testing.T) {
 		{"one of several", "openid", []any{other, agreed(object{"creditorName": "Someone"}), agreed(nil)}, 201},
 		{"with the debtor", "openid", []any{agreed(object{"debtorAccount": object{"iban": "DE89370400440532013000"}})}, 201},
 		{"nothing said", "openid", []any{object{"type": "payment_initiation"}}, 201},
-		{"scope and no details", "payments", nil, 201},
-		{"scope and details of something else", "payments", []any{other}, 201},
+		{"at the payments themselves", "openid", []any{agreed(object{"locations": []string{"https://other.example", testAudience + "/payments"}})}, 201},
 
+		{"scope and no details", "payments", nil, 403},
+		{"scope and details of something else", "payments", []any{other}, 403},
+		{"an unknown member", "payments", []any{agreed(object{"requestedExecutionDate": "2031-01-01"})}, 403},
+		{"an unknown member within", "payments", []any{agreed(object{"creditorAccount": object{"iban": "GB29NWBK60161331926819", "bic": "NWBKGB2L"}})}, 403},
+		{"a member in another case", "payments", []any{agreed(object{"ACTIONS": []string{"initiate"}})}, 403},
+		{"a member without a value", "payments", []any{object{"type": "payment_initiation", "creditorName": nil}}, 403},
+		{"elsewhere", "payments", []any{agreed(object{"locations": []string{"https://other.example"}})}, 403},
+		{"one is understood", "openid", []any{agreed(object{"x": 1}), agreed(nil)}, 201},
 		{"neither", "openid", nil, 403},
 		{"details of something else", "openid", []any{other}, 403},
 		{"another amount, despite the scope", "payments", []any{agreed(object{"instructedAmount": object{"currency": "EUR", "amount": "123.51"}})}, 403},

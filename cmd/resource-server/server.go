@@ -130,7 +130,7 @@ func newHandler(o options) (http.Handler, error) {
 	if o.signKey == "" {
 		return wrap(routes), nil
 	}
-	signer, err := newResponseSigner(o, o.baseURLs[0])
+	signer, err := newResponseSigner(o)
 	if err != nil {
 		return nil, fmt.Errorf("--sign-responses: %w", err)
 	}

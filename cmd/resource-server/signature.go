@@ -35,12 +35,12 @@ const (
 type responseSigner struct {
 	signer *httpsign.Signer
 	jwks   []byte
-	host   string // as clients name this server
+	hosts  []string // as clients name this server
 	log    *slog.Logger
 }
 
 // newResponseSigner reads the key, EC P-256 or Ed25519 in PKCS #8; its keyid is its thumbprint (RFC 7638).
-func newResponseSigner(o options, baseURL string) (*responseSigner, error) {
+func newResponseSigner(o options) (*responseSigner, error) {
 	text, err := os.ReadFile(o.signKey) // #nosec G304 -- the operator's own choice
 	if err != nil {
 		return nil, err
@@ -57,7 +57,11 @@ func newResponseSigner(o options, baseURL string) (*responseSigner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.signKey, err)
 	}
-	return &responseSigner{signer: signer, jwks: jwks, host: strings.TrimPrefix(baseURL, "https://"), log: o.log}, nil
+	s := &responseSigner{signer: signer, jwks: jwks, log: o.log}
+	for _, base := range o.baseURLs {
+		s.hosts = append(s.hosts, strings.TrimPrefix(base, "https://"))
+	}
+	return s, nil
 }
 
 func httpSigner(text []byte, kid string) (*httpsign.Signer, error) {
@@ -121,11 +125,19 @@ func (s *responseSigner) wrap(next http.Handler) http.Handler {
 	})
 }
 
-// received is the request as its sender knows it; httpsign writes into what it is given.
+// received is the request as its sender knows it; httpsign writes into what it is given. The Host header chooses
+// among the names of this server; a proxy that changes it leaves the first.
 func (s *responseSigner) received(r *http.Request) *http.Request {
+	host := s.hosts[0]
+	for _, known := range s.hosts {
+		if strings.EqualFold(strings.TrimSuffix(r.Host, ":443"), strings.TrimSuffix(known, ":443")) {
+			host = known
+			break
+		}
+	}
 	target := *r.URL
-	target.Scheme, target.Host = "https", s.host
-	return &http.Request{Method: r.Method, URL: &target, Host: s.host, Header: r.Header.Clone()}
+	target.Scheme, target.Host = "https", host
+	return &http.Request{Method: r.Method, URL: &target, Host: host, Header: r.Header.Clone()}
 }
 
 func (s *responseSigner) sign(held *heldResponse, received *http.Request) error {

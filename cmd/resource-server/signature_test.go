@@ -48,7 +48,7 @@ func TestAnswersAreSigned(t *testing.T) {
 	w.issue(t, "ed", certs.Request{Key: certs.Ed25519})
 	for _, file := range []string{"rs-key.pem", "ed-key.pem"} {
 		base := w.start(t, "--sign-responses", w.file(file))
-		token := w.token(t, "c1", "accounts payments", "client")
+		token := w.toPay(t, "c1", "accounts payments")
 		asJSON := map[string]string{"Content-Type": "application/json", "Content-Digest": digestOf(t, goodOrder), "Signature-Input": `a=("@method");created=1`, "Signature": "a=:AAAA:"}
 		tests := []struct {
 			name    string
@@ -108,6 +108,20 @@ func TestAnswersAreSigned(t *testing.T) {
 				t.Errorf("%v %s %v", err, got.body, got.header)
 			}
 		})
+	}
+}
+
+// An answer is signed for the address that its client used, as far as it is one of this server's.
+func TestReceivedAtItsOwnAddress(t *testing.T) {
+	s := &responseSigner{hosts: []string{"api.example", "api2.example:8443", "api3.example:443"}}
+	for host, want := range map[string]string{
+		"api.example": "api.example", "API.example:443": "api.example", "api2.example:8443": "api2.example:8443", "api3.example": "api3.example:443",
+		"api2.example": "api.example", "stranger.example": "api.example", "": "api.example",
+	} {
+		got := s.received(&http.Request{Method: "GET", Host: host, URL: &url.URL{Path: "/accounts", RawQuery: "a=b"}, Header: http.Header{}})
+		if got.Host != want || got.URL.String() != "https://"+want+"/accounts?a=b" {
+			t.Errorf("%q: %s, %s; want %s", host, got.Host, got.URL, want)
+		}
 	}
 }
 

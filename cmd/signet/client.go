@@ -43,9 +43,9 @@ func (c *console) withRegistrar(ctx context.Context, needSealer bool, do func(*r
 	return errors.Join(do(r), closeKeys(), db.Close())
 }
 
-// shown is a client without what verifies its secret: that is nobody's to see.
+// shown is a client without what verifies its secrets: that is nobody's to see.
 func shown(client oauth.Client) oauth.Client {
-	client.SecretHash, client.SecretSealed = "", nil
+	client.SecretHash, client.SecretSealed, client.RegistrationToken = "", nil, ""
 	return client
 }
 
@@ -139,12 +139,19 @@ func (c *console) clientSwitchCommand(verb, short string, disable bool) *cobra.C
 				if err != nil {
 					return err
 				}
+				if client.Removed && !disable {
+					return next(fmt.Errorf("%s has unregistered: that is for good", client.ID), "register a new client")
+				}
 				if client.Disabled == disable {
 					return c.done(shown(*client), "%s is %sd already", client.ID, verb)
 				}
 				changed := *client
 				changed.Disabled = disable
-				if err := r.commit(cmd.Context(), event, oauth.AuditEntry{ClientID: client.ID}, oauth.StoreClient{Client: changed}); err != nil {
+				var change oauth.Change = oauth.StoreClient{Client: changed} // disabling wins over whatever else happens
+				if !disable {
+					change = oauth.ReplaceClient{Client: changed, Seen: *client}
+				}
+				if err := r.commit(cmd.Context(), event, oauth.AuditEntry{ClientID: client.ID}, change); err != nil {
 					return err
 				}
 				return c.done(shown(changed), "%s is %sd", client.ID, verb)

@@ -87,7 +87,7 @@ func decodeClient(name string, raw []byte) (client oauth.Client, err error) {
 	if err := decoder.Decode(&client); err != nil {
 		return client, next(fmt.Errorf("%s: %w", name, err), "the fields are those of RFC 7591 section 2 that Signet has: signet client show CLIENT --json shows them")
 	}
-	if client.SecretHash != "" || client.SecretSealed != nil {
+	if client.SecretHash != "" || client.SecretSealed != nil || client.RegistrationToken != "" {
 		return client, fmt.Errorf("%s: a secret's hash cannot be imported; Signet generates secrets", name)
 	}
 	return client, nil

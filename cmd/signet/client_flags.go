@@ -45,7 +45,7 @@ var clientFlags = []clientFlag{
 	{name: "ciba-mode", usage: "how CIBA answers reach it: poll, ping or push", text: func(c *oauth.Client) *string { return &c.BackchannelMode }},
 	{name: "ciba-endpoint", usage: "where CIBA answers reach it", text: func(c *oauth.Client) *string { return &c.BackchannelEndpoint }},
 	{name: "ciba-alg", usage: "the only algorithm of its CIBA requests (default: any that the profile allows)", text: func(c *oauth.Client) *string { return &c.BackchannelAlg }},
-	{name: "ciba-user-code", usage: "it asks its users for their user code", on: func(c *oauth.Client) *bool { return &c.BackchannelUserCode }},
+	{name: "ciba-user-code", usage: "it may send user codes; without it, users who have one cannot be reached", on: func(c *oauth.Client) *bool { return &c.BackchannelUserCode }},
 }
 
 // declare gives the command the flag, whose value goes into the client.

@@ -82,12 +82,7 @@ func TestComposeParts(t *testing.T) {
 // composePKI runs pki.sh with the real program, twice: what is there stays.
 func composePKI(t *testing.T) string {
 	t.Helper()
-	bin, pki := t.TempDir(), t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"/", "./cmd/signet")
-	build.Dir = composeRoot
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	bin, pki := buildSignet(t), t.TempDir()
 	for _, service := range []string{"authority", "signet", "haproxy", "mysql", "vault", "prometheus"} {
 		ok(t, os.Mkdir(filepath.Join(pki, service), 0o750))
 	}
@@ -102,6 +97,18 @@ func composePKI(t *testing.T) string {
 		first = cert
 	}
 	return pki
+}
+
+// buildSignet builds the program and returns its folder.
+func buildSignet(t *testing.T) string {
+	t.Helper()
+	bin := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"/", "./cmd/signet")
+	build.Dir = composeRoot
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return bin
 }
 
 // source is what a service has mounted at a path.
@@ -119,13 +126,7 @@ func source(t testing.TB, s types.ServiceConfig, target string) string {
 // accepts runs a program that checks a file. Nothing is skipped for the lack of one.
 func accepts(t testing.TB, env map[string]string, name string, args ...string) {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if path, err = exec.LookPath("/usr/sbin/" + name); err != nil {
-			t.Fatalf("%s is missing; \"make tools\" installs it (.ci/need)", name)
-		}
-	}
-	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
 	cmd.Env = os.Environ()
 	for variable, value := range env {
 		cmd.Env = append(cmd.Env, variable+"="+value)
@@ -133,6 +134,18 @@ func accepts(t testing.TB, env map[string]string, name string, args ...string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s %v: %v\n%s", name, args, err, out)
 	}
+}
+
+// tool finds a program. Servers are not on every user's PATH.
+func tool(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		if path, err = exec.LookPath("/usr/sbin/" + name); err != nil {
+			t.Fatalf("%s is missing; \"make tools\" installs it (.ci/need)", name)
+		}
+	}
+	return path
 }
 
 // composeDoors follows a client's way: the published port, HAProxy, and the port that a replica listens on.

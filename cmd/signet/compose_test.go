@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,8 +24,13 @@ const (
 // composed loads docker-compose.yml as "docker compose" does, with the secrets in a folder that secrets.sh has made.
 func composed(t testing.TB, secrets string, profiles ...string) *types.Project {
 	t.Helper()
+	return composedWith(t, []string{"SIGNET_SECRETS=" + secrets, "SIGNET_SUITE_IMAGE=suite:1.2.3"}, profiles...)
+}
+
+func composedWith(t testing.TB, env []string, profiles ...string) *types.Project {
+	t.Helper()
 	options, err := cli.NewProjectOptions([]string{composeFile},
-		cli.WithWorkingDirectory(composeRoot), cli.WithDiscardEnvFile, cli.WithEnv([]string{"SIGNET_SECRETS=" + secrets}),
+		cli.WithWorkingDirectory(composeRoot), cli.WithDiscardEnvFile, cli.WithEnv(env),
 		cli.WithProfiles(profiles), cli.WithResolvedPaths(true), cli.WithInterpolation(true), cli.WithConsistency(true))
 	ok(t, err)
 	project, err := options.LoadProject(t.Context())
@@ -43,6 +49,9 @@ func TestComposeFile(t *testing.T) {
 	}
 	if got := composed(t, secrets, "demo").Services; len(got) < 12 || len(got["demo"].DependsOn) > 0 {
 		t.Errorf("the demonstration needs more than itself: %v", got["demo"].DependsOn)
+	}
+	if got := composed(t, secrets, profileSuite).Services; len(got) < 14 || slices.ContainsFunc(slices.Collect(maps.Keys(got["suite-proxy"].DependsOn)), func(name string) bool { return len(got[name].Profiles) == 0 }) {
+		t.Errorf("the conformance suite needs more than itself: %v", got["suite-proxy"].DependsOn)
 	}
 	project := composed(t, secrets, "*")
 	published := map[string]string{}
@@ -156,8 +165,8 @@ func ordered(p *types.Project, s types.ServiceConfig) (faults []string) {
 			faults = append(faults, "it waits for the health of "+name+", which nobody checks")
 		case on.Condition == types.ServiceConditionCompletedSuccessfully && other.Restart != "no":
 			faults = append(faults, "it waits for the end of "+name+", which does not end")
-		case len(s.Profiles) == 0 && len(other.Profiles) > 0:
-			faults = append(faults, "it waits for "+name+", which is only in a profile")
+		case len(other.Profiles) > 0 && !slices.Equal(s.Profiles, other.Profiles):
+			faults = append(faults, "it waits for "+name+", which is only in another profile")
 		}
 	}
 	return faults
@@ -244,6 +253,13 @@ func composeVariables(t *testing.T) {
 	for _, m := range regexp.MustCompile(`\$\{?([A-Za-z_]+)(:-([^}]+)\})?`).FindAllStringSubmatch(strings.ReplaceAll(string(raw), "$$", ""), -1) {
 		if m[3] == "" || !strings.Contains(head, m[1]+" ("+m[3]+")") {
 			t.Errorf("%s has no default, or the head does not say what it is for", m[0])
+		}
+	}
+	for _, m := range regexp.MustCompile(`docker compose (?:--profile [a-z]+ )?up((?: --?[a-z]+)*)([a-z0-9 -]*)`).FindAllStringSubmatch(head, -1) {
+		for _, name := range strings.Fields(m[2]) {
+			if !strings.Contains(string(raw), "\n  "+name+":\n") {
+				t.Errorf("the head starts %s, which is no service", name)
+			}
 		}
 	}
 	for _, m := range regexp.MustCompile(`docker compose (?:exec|cp) ([a-z0-9-]+)(.*)`).FindAllStringSubmatch(head, -1) {

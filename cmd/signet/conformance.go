@@ -168,6 +168,10 @@ func defaultSuite() string {
 	return "https://localhost.emobix.co.uk:8443" // the suite's own default
 }
 
+// startSuite is what to do when no suite answers.
+const startSuite = `start it: docker compose --profile conformance up --build --detach --wait suite-proxy
+        (conformance/README.md); or name another with --suite or $SIGNET_SUITE`
+
 func selectRuns(prefixes string) ([]conformance.Run, error) {
 	all, err := conformance.Runs()
 	if err != nil {
@@ -198,7 +202,7 @@ func openSuite(ctx context.Context, address, caFile string) (*conformance.Suite,
 		return nil, err
 	}
 	if _, err := suite.Version(ctx); err != nil {
-		return nil, next(err, "start the conformance suite, and name it with --suite or $SIGNET_SUITE")
+		return nil, next(err, startSuite)
 	}
 	return suite, nil
 }

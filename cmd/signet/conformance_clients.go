@@ -32,6 +32,9 @@ func (s *conformanceSetup) ensureCredentials() error {
 	if s.password, _, err = s.ensureSecret(conformanceUser + ".password"); err != nil {
 		return err
 	}
+	if s.initialToken, _, err = s.ensureSecret("initial-access-token"); err != nil { // the name is in conformance.yaml
+		return err
+	}
 	ca, err := os.ReadFile(s.path("pki", "ca.pem"))
 	if err != nil {
 		return err
@@ -183,6 +186,9 @@ func (s *conformanceSetup) conformanceClients() ([]oauth.Client, error) {
 		GrantTypes: []string{oauth.GrantClientCredentials}, Introspects: []string{resource},
 	}}
 	for _, run := range s.runs {
+		if run.Registers() {
+			continue
+		}
 		for i := range s.parties {
 			client, err := s.conformanceClient(run, i)
 			if err != nil {
@@ -233,7 +239,9 @@ func (s *conformanceSetup) conformanceClient(run conformance.Run, i int) (oauth.
 	}
 	client.GrantTypes = []string{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken}
 	client.RedirectURIs = []string{run.RedirectURI(s.suite, i)}
-	if strings.HasPrefix(run.Plan, "fapi1-") && !run.Is("fapi_response_mode", "jarm") {
+	if run.Is("fapi_response_mode", "jarm") {
+		client.ResponseAlg = "PS256" // so that the error about a request that should have been pushed is signed, too
+	} else if strings.HasPrefix(run.Plan, "fapi1-") {
 		client.ResponseTypes = []string{"code id_token"}
 	}
 	if run.RichRequests() {

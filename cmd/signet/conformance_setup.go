@@ -28,6 +28,7 @@ type conformanceSetup struct {
 	suiteCA        string // PEM file; "" = the system's
 	runs           []conformance.Run
 	parties        [2]conformance.Client // without the ids and scopes, which are the runs'
+	initialToken   string                // with which the suite registers clients
 	jobs           []conformance.Job
 }
 
@@ -116,7 +117,7 @@ func (s *conformanceSetup) takeSuiteCertificate(ctx context.Context) error {
 	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}} //nolint:gosec // only to read the certificate, of this machine
 	connection, err := dialer.DialContext(ctx, "tcp", u.Host)
 	if err != nil {
-		return next(fmt.Errorf("the suite does not answer: %w", err), "start it, and name it with --suite or $SIGNET_SUITE")
+		return next(fmt.Errorf("the suite does not answer: %w", err), startSuite)
 	}
 	chain := connection.(*tls.Conn).ConnectionState().PeerCertificates
 	if err := connection.Close(); err != nil {
@@ -223,7 +224,7 @@ func (s *conformanceSetup) setup(run conformance.Run) conformance.Setup {
 		Details:     json.RawMessage(`[{"type": "account_information", "actions": ["list_accounts", "read_balances"]}]`),
 		ACR:         s.config.Authentication.PasswordACR[0],
 		ApprovalURL: s.config.Issuer + "/ciba/development/{auth_req_id}/{action}",
-		Clients:     s.parties,
+		Clients:     s.parties, InitialToken: s.initialToken,
 	}
 	for i := range setup.Clients {
 		setup.Clients[i].ID, setup.Clients[i].Scope = conformanceClientID(run, i), conformanceScope(run)

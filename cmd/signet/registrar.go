@@ -48,7 +48,7 @@ func operator() string {
 // addClient registers a client that does not exist yet.
 func (r *registrar) addClient(ctx context.Context, client oauth.Client, secret oauth.Secret) (oauth.Client, error) {
 	client.CreatedAt = r.clock().UTC()
-	if err := r.keepSecret(ctx, &client, secret); err != nil {
+	if err := clientauth.KeepSecret(ctx, r.sealer, r.random, &client, secret); err != nil {
 		return client, err
 	}
 	if err := r.validate(&client); err != nil {
@@ -64,7 +64,7 @@ func (r *registrar) addClient(ctx context.Context, client oauth.Client, secret o
 // changeClient replaces a client's registration; secret "" leaves its secret as it is.
 func (r *registrar) changeClient(ctx context.Context, client oauth.Client, secret oauth.Secret, event audit.Event) error {
 	if secret != "" {
-		if err := r.keepSecret(ctx, &client, secret); err != nil {
+		if err := clientauth.KeepSecret(ctx, r.sealer, r.random, &client, secret); err != nil {
 			return err
 		}
 	}
@@ -72,19 +72,6 @@ func (r *registrar) changeClient(ctx context.Context, client oauth.Client, secre
 		return err
 	}
 	return r.commit(ctx, event, oauth.AuditEntry{ClientID: client.ID}, oauth.StoreClient{Client: client})
-}
-
-// keepSecret puts the secret into the form in which it rests: sealed for the one method that computes with
-// it, hashed for the others.
-func (r *registrar) keepSecret(ctx context.Context, client *oauth.Client, secret oauth.Secret) (err error) {
-	client.SecretHash, client.SecretSealed = "", nil
-	switch client.AuthMethod {
-	case oauth.AuthSecretJWT:
-		client.SecretSealed, err = clientauth.SealSecret(ctx, r.sealer, client.ID, secret)
-	case oauth.AuthSecretBasic, oauth.AuthSecretPost:
-		client.SecretHash, err = clientauth.HashSecret(secret, r.random)
-	}
-	return err
 }
 
 func (r *registrar) validate(client *oauth.Client) error {

@@ -23,16 +23,16 @@ import (
 const minPassword = 8
 
 func (c *console) userCommand() *cobra.Command {
-	return noun("user", "Accounts that can log in: list, add, set-password, disable, enable",
-		c.userListCommand(), c.userAddCommand(), c.userPasswordCommand(),
+	return noun("user", "Accounts that can log in: list, add, set-password, set-code, disable, enable",
+		c.userListCommand(), c.userAddCommand(), c.userPasswordCommand(), c.userCodeCommand(),
 		c.userSwitchCommand("disable", "Refuse logins by a user from now on", true),
 		c.userSwitchCommand("enable", "Accept a disabled user again", false),
 	)
 }
 
-// shownUser is a user without the password's hash.
+// shownUser is a user without the hashes of its secrets.
 func shownUser(user oauth.User) oauth.User {
-	user.PasswordHash = ""
+	user.PasswordHash, user.UserCodeHash = "", ""
 	return user
 }
 
@@ -72,7 +72,7 @@ func (c *console) userAddCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			password, err := c.readPassword(cmd.Context(), args[0])
+			password, err := c.askSecret(cmd.Context(), "password", args[0])
 			if err != nil {
 				return err
 			}
@@ -147,7 +147,7 @@ func (c *console) userPasswordCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				password, err := c.readPassword(cmd.Context(), user.Username)
+				password, err := c.askSecret(cmd.Context(), "password", user.Username)
 				if err != nil {
 					return err
 				}
@@ -203,20 +203,20 @@ func (c *console) userSwitchCommand(verb, short string, disable bool) *cobra.Com
 	}
 }
 
-// readPassword asks twice at a terminal, without echo; otherwise it reads one line from standard input. A
-// password is never a flag: flags are visible to every process and stay in the shell's history.
-func (c *console) readPassword(ctx context.Context, username string) (oauth.Secret, error) {
+// askSecret asks twice at a terminal, without echo; otherwise it reads one line from standard input. A
+// secret is never a flag: flags are visible to every process and stay in the shell's history.
+func (c *console) askSecret(ctx context.Context, what, username string) (oauth.Secret, error) {
 	lines := bufio.NewReader(io.LimitReader(c.in, 64<<10))
 	terminal, ok := c.in.(*os.File)
 	if !ok || !isTerminal(terminal) {
-		password, err := lines.ReadString('\n')
+		secret, err := lines.ReadString('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
 			return "", err
 		}
-		if password = strings.TrimRight(password, "\r\n"); password == "" {
-			return "", next(errors.New("no password on standard input"), "pipe it in, or run this at a terminal to be asked")
+		if secret = strings.TrimRight(secret, "\r\n"); secret == "" {
+			return "", next(fmt.Errorf("no %s on standard input", what), "pipe it in, or run this at a terminal to be asked")
 		}
-		return oauth.Secret(password), nil
+		return oauth.Secret(secret), nil
 	}
 	restore, err := hideInput(ctx, terminal)
 	if err != nil {
@@ -224,7 +224,7 @@ func (c *console) readPassword(ctx context.Context, username string) (oauth.Secr
 	}
 	defer restore()
 	var answers [2]string
-	for i, question := range []string{"New password for " + username + ": ", "Again: "} {
+	for i, question := range []string{"New " + what + " for " + username + ": ", "Again: "} {
 		_, _ = fmt.Fprint(c.err, question)
 		if answers[i], err = lines.ReadString('\n'); err != nil {
 			return "", err
@@ -232,7 +232,7 @@ func (c *console) readPassword(ctx context.Context, username string) (oauth.Secr
 		_, _ = fmt.Fprintln(c.err)
 	}
 	if answers[0] != answers[1] {
-		return "", errors.New("the two passwords differ; nothing was changed")
+		return "", errors.New("the two answers differ; nothing was changed")
 	}
 	return oauth.Secret(strings.TrimRight(answers[0], "\r\n")), nil
 }
@@ -250,7 +250,7 @@ func hideInput(ctx context.Context, terminal *os.File) (restore func(), err erro
 		return cmd.Run()
 	}
 	if err := stty(ctx, "-echo"); err != nil {
-		return nil, next(fmt.Errorf("cannot hide the input: %w", err), "pipe the password in on standard input")
+		return nil, next(fmt.Errorf("cannot hide the input: %w", err), "pipe the secret in on standard input")
 	}
 	return func() { _ = stty(context.WithoutCancel(ctx), "echo") }, nil
 }

@@ -160,13 +160,13 @@ func openHouse(ctx context.Context, s system, config provider.Config, log *slog.
 	if h.telemetry, err = openTelemetry(ctx, config, s, log); err != nil {
 		return h, err
 	}
-	outbound, err := newFetch(s, config)
+	outbound, device, err := newFetch(s, config)
 	if err != nil {
 		return h, err
 	}
 	h.provider, err = provider.New(config, provider.Deps{
 		Store: h.store, Keys: h.keys.Ring, Sealer: h.keys.sealer, Policy: h.policy, Anchors: h.anchors,
-		Fetch: outbound, Audit: h.audit, Clock: s.clock, Random: s.random, Log: log, Telemetry: h.telemetry,
+		Fetch: outbound, Device: device, Audit: h.audit, Clock: s.clock, Random: s.random, Log: log, Telemetry: h.telemetry,
 	})
 	return h, err
 }
@@ -201,21 +201,32 @@ func anchorsConfig(config provider.Config) mtls.AnchorsConfig {
 	}
 }
 
-func newFetch(s system, config provider.Config) (*fetch.Client, error) {
+// newFetch makes the client for what clients publish, and the one that may reach the device service besides, wherever
+// that is: the operator wrote its address, and no client can.
+func newFetch(s system, config provider.Config) (outbound, device *fetch.Client, err error) {
 	options := fetch.Options{AllowHosts: config.Outbound.AllowHosts, Timeout: config.Outbound.Timeout, Clock: s.clock}
 	if len(config.Outbound.CAFiles) > 0 {
 		pool, err := x509.SystemCertPool()
 		if err != nil {
-			return nil, fmt.Errorf("reading the system's CAs: %w", err)
+			return nil, nil, fmt.Errorf("reading the system's CAs: %w", err)
 		}
 		for _, name := range config.Outbound.CAFiles {
 			if err := addCAs(pool, name); err != nil {
-				return nil, fmt.Errorf("outbound.ca_files: %w", err)
+				return nil, nil, fmt.Errorf("outbound.ca_files: %w", err)
 			}
 		}
 		options.RootCAs = pool
 	}
-	return fetch.New(options), nil
+	own := options
+	own.AllowHosts = nil
+	if address := config.CIBA.Device.URL; address != "" {
+		host, err := fetch.HostPort(address)
+		if err != nil {
+			return nil, nil, fmt.Errorf("ciba.device.url: %w", err)
+		}
+		own.AllowHosts = []string{host}
+	}
+	return fetch.New(options), fetch.New(own), nil
 }
 
 func addCAs(pool *x509.CertPool, name string) error {

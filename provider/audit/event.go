@@ -22,15 +22,22 @@ const (
 
 	// A client asked for a user over the backchannel (CIBA Core section 7). The user's answer is consent.given or consent.denied.
 	BackchannelRequested Event = "backchannel.requested"
+	BackchannelRefused   Event = "backchannel.refused" // it named nobody, or had not the user's code
 
 	ClientAdded    Event = "client.added"
 	ClientChanged  Event = "client.changed"
 	ClientDisabled Event = "client.disabled"
 	ClientEnabled  Event = "client.enabled"
-	UserAdded      Event = "user.added"
-	UserChanged    Event = "user.changed"
-	UserDisabled   Event = "user.disabled"
-	UserEnabled    Event = "user.enabled"
+
+	// What clients do about their own registrations (RFC 7591, RFC 7592).
+	ClientRegistered Event = "client.registered"
+	ClientUpdated    Event = "client.updated"
+	ClientRemoved    Event = "client.removed"
+
+	UserAdded    Event = "user.added"
+	UserChanged  Event = "user.changed"
+	UserDisabled Event = "user.disabled"
+	UserEnabled  Event = "user.enabled"
 
 	KeyCreated     Event = "key.created"
 	KeyDestroyed   Event = "key.destroyed"
@@ -44,8 +51,8 @@ const (
 func Events() []Event {
 	return []Event{
 		TokenIssued, TokenRefused, TokenRevoked, RequestPushed, CodeIssued, CodeRefused, CodeReused, RefreshReused, GrantRevoked,
-		LoginSucceeded, LoginFailed, ConsentGiven, ConsentDenied, BackchannelRequested,
-		ClientAdded, ClientChanged, ClientDisabled, ClientEnabled,
+		LoginSucceeded, LoginFailed, ConsentGiven, ConsentDenied, BackchannelRequested, BackchannelRefused,
+		ClientAdded, ClientChanged, ClientDisabled, ClientEnabled, ClientRegistered, ClientUpdated, ClientRemoved,
 		UserAdded, UserChanged, UserDisabled, UserEnabled,
 		KeyCreated, KeyDestroyed, DataKeyRotated, PolicyLoaded, PolicyRefused,
 	}

@@ -8,15 +8,11 @@ import (
 	"signet/provider/oauth"
 )
 
-// Limits on what a client may ask about the authentication, in bytes and values.
-const (
-	maxClaims = 8 << 10
-	maxACR    = 256
-	maxACRs   = 16
-)
+// maxClaims is the longest claims parameter, in bytes.
+const maxClaims = 8 << 10
 
-// claimsRequest is the claims parameter (OpenID Connect Core section 5.5). Of its claims acr is understood; the
-// others would be voluntary, and a server may leave those out.
+// claimsRequest is the claims parameter (OpenID Connect Core section 5.5). Of its claims acr and sub are understood;
+// the others would be voluntary, and a server may leave those out.
 type claimsRequest struct {
 	IDToken map[string]*claimRequest `json:"id_token"`
 }
@@ -36,29 +32,28 @@ func checkACR(from inquiry, req *oauth.AuthorizationRequest) *oauth.Error {
 	if fault != nil {
 		return fault
 	}
-	if len(values) == 0 {
-		values = from.client.DefaultACR
+	req.EssentialACR = essential
+	req.ACRValues, fault = from.client.RequestedACR(values)
+	return fault
+}
+
+func readClaims(claims string) (request claimsRequest, fault *oauth.Error) {
+	if claims == "" {
+		return request, nil
 	}
-	if len(values) > maxACRs || slices.ContainsFunc(values, func(v string) bool { return len(v) > maxACR }) {
-		return oauth.Errorf(oauth.InvalidRequest, "too many acr values, or too long ones")
+	if len(claims) > maxClaims || claims[0] != '{' || json.Unmarshal([]byte(claims), &request) != nil {
+		return claimsRequest{}, oauth.Errorf(oauth.InvalidRequest, "claims is malformed or too long")
 	}
-	req.ACRValues, req.EssentialACR = slices.Clone(values), essential
-	return nil
+	return request, nil
 }
 
 // claimACR reads the acr claim out of the claims parameter. Essential values replace those asked for otherwise,
 // voluntary ones come behind them.
 func claimACR(claims string, values *[]string) (essential bool, fault *oauth.Error) {
-	if claims == "" {
-		return false, nil
-	}
-	var request claimsRequest
-	if len(claims) > maxClaims || claims[0] != '{' || json.Unmarshal([]byte(claims), &request) != nil {
-		return false, oauth.Errorf(oauth.InvalidRequest, "claims is malformed or too long")
-	}
+	request, fault := readClaims(claims)
 	acr := request.IDToken["acr"]
-	if acr == nil {
-		return false, nil
+	if fault != nil || acr == nil {
+		return false, fault
 	}
 	var named []string
 	for _, value := range append([]any{acr.Value}, acr.Values...) {

@@ -29,7 +29,7 @@ type situation struct {
 	// settled: the user has logged in for this very request, or was found logged in recently enough.
 	settled bool
 	consent oauth.Consent // what the user has agreed to before
-	owner   string        // whose grant is to be changed; "" = no grant is
+	outcome outcome       // what would come of the request
 	now     time.Time
 }
 
@@ -39,11 +39,14 @@ func decide(s situation) step {
 	silent := slices.Contains(s.request.Prompt, promptNone)
 	if needsLogin(s) {
 		if silent {
-			return refuse{oauth.Errorf(oauth.LoginRequired, "the user is not logged in, or not recently enough")}
+			return refuse{oauth.Errorf(oauth.LoginRequired, "the user is not logged in, or not recently enough, or is another than asked for")}
 		}
 		return askLogin{}
 	}
-	if s.owner != "" && s.owner != s.user.ID {
+	if fault := checkUser(s.request, *s.user); fault != nil {
+		return refuse{fault}
+	}
+	if owner := s.outcome.before.UserID; owner != "" && owner != s.user.ID {
 		return refuse{notTheirs()}
 	}
 	if needsConsent(s) {
@@ -62,6 +65,9 @@ func needsLogin(s situation) bool {
 	if s.settled {
 		return false
 	}
+	if checkUser(s.request, *s.user) != nil {
+		return true
+	}
 	if slices.Contains(s.request.Prompt, promptLogin) || slices.Contains(s.request.Prompt, promptSelectAccount) {
 		return true
 	}
@@ -72,20 +78,19 @@ func needsLogin(s situation) bool {
 	return !s.now.Before(limit)
 }
 
+// needsConsent looks at the grant that would come of the request: what a merge keeps is issued again.
 func needsConsent(s situation) bool {
 	if slices.Contains(s.request.Prompt, promptConsent) || !assured(s.client, s.request.RedirectURI) {
 		return true
 	}
-	if len(s.request.Details) > 0 { // each is about one thing, such as one payment: no agreement covers the next
+	grant := s.outcome.grant
+	if len(grant.Details) > 0 { // each is about one thing, such as one payment: no agreement covers the next
 		return true
 	}
-	if s.consent.UserID != s.user.ID || s.consent.ClientID != s.client.ID {
+	if s.outcome.prolongs() || s.consent.UserID != s.user.ID || s.consent.ClientID != s.client.ID {
 		return true
 	}
-	return !s.request.Scope.Within(s.consent.Scope) ||
-		slices.ContainsFunc(s.request.Resources, func(resource string) bool {
-			return !slices.Contains(s.consent.Resources, resource)
-		})
+	return !s.consent.Covers(grant.Scope, grant.Resources, s.now)
 }
 
 // assured says whether the client's identity is certain enough to skip a consent given before. A public

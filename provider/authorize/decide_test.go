@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,9 +15,15 @@ func TestDecide(t *testing.T) {
 	seconds := func(n int) *int { return &n }
 	confidential := &oauth.Client{ID: "app", AuthMethod: oauth.AuthPrivateKeyJWT, Resources: []string{accounts, "https://b.example"}}
 	public := &oauth.Client{ID: "app", AuthMethod: oauth.AuthNone}
-	agreed := oauth.Consent{UserID: "u1", ClientID: "app", Scope: oauth.Scope{"openid", "accounts"}, Resources: []string{accounts}}
+	agreed := oauth.Consent{UserID: "u1", ClientID: "app", Agreed: oauth.Agreement(oauth.Scope{"openid", "accounts"}, []string{accounts}, now.Add(1))}
 	others := agreed
 	others.UserID = "u2"
+	lapsed, elsewhere := agreed, agreed
+	lapsed.Agreed = oauth.Agreement(oauth.Scope{"openid", "accounts"}, []string{accounts}, now)
+	elsewhere.Agreed = slices.Concat(agreed.Agreed, oauth.Agreement(oauth.Scope{"payments"}, []string{"https://b.example"}, now.Add(1)))
+	grant := func(user string, ends time.Duration, details ...oauth.Detail) oauth.Grant {
+		return oauth.Grant{ID: "g1", UserID: user, Scope: oauth.Scope{"openid"}, Resources: []string{accounts}, Details: details, ExpiresAt: now.Add(ends)}
+	}
 
 	for _, test := range []struct {
 		name    string
@@ -30,7 +37,7 @@ func TestDecide(t *testing.T) {
 		client  *oauth.Client
 		consent oauth.Consent
 		details oauth.Details
-		owner   string
+		before  oauth.Grant // the request is a merge with it
 		want    string
 	}{
 		{name: "nobody", want: "login"},
@@ -47,9 +54,15 @@ func TestDecide(t *testing.T) {
 		{name: "details are asked for each time", user: loggedIn(0), consent: agreed, details: oauth.Details{payment("1")}, want: "consent"},
 		{name: "the same, silently", user: loggedIn(0), consent: agreed, details: oauth.Details{payment("1")}, prompt: []string{"none"}, want: "consent_required"},
 		{name: "details alone", user: loggedIn(0), scope: oauth.Scope{}, details: oauth.Details{payment("1")}, want: "consent"},
-		{name: "own grant", user: loggedIn(0), consent: agreed, owner: "u1", want: "code"},
-		{name: "another's grant", user: loggedIn(0), consent: agreed, owner: "u2", want: "access_denied"},
-		{name: "another's grant, nobody there", owner: "u2", want: "login"},
+		{name: "consent that has lapsed", user: loggedIn(0), consent: lapsed, want: "consent"},
+		{name: "agreed to elsewhere", user: loggedIn(0), scope: oauth.Scope{"payments"}, target: []string{accounts}, consent: elsewhere, want: "consent"},
+		{name: "own grant", user: loggedIn(0), consent: agreed, before: grant("u1", time.Hour), want: "code"},
+		{name: "own grant would last longer", user: loggedIn(0), consent: agreed, before: grant("u1", time.Minute), want: "consent"},
+		{name: "the same, silently", user: loggedIn(0), prompt: []string{"none"}, consent: agreed, before: grant("u1", time.Minute), want: "consent_required"},
+		{name: "details of before are given again", user: loggedIn(0), consent: agreed, before: grant("u1", time.Hour, payment("1")), want: "consent"},
+		{name: "the same, silently", user: loggedIn(0), prompt: []string{"none"}, consent: agreed, before: grant("u1", time.Hour, payment("1")), want: "consent_required"},
+		{name: "another's grant", user: loggedIn(0), consent: agreed, before: grant("u2", time.Hour), want: "access_denied"},
+		{name: "another's grant, nobody there", before: grant("u2", time.Hour), want: "login"},
 		{name: "prompt login", user: loggedIn(0), prompt: []string{"login"}, consent: agreed, want: "login"},
 		{name: "prompt login, done", user: loggedIn(0), settled: true, prompt: []string{"login"}, consent: agreed, want: "code"},
 		{name: "prompt select_account", user: loggedIn(0), prompt: []string{"select_account"}, consent: agreed, want: "login"},
@@ -68,7 +81,7 @@ func TestDecide(t *testing.T) {
 		{name: "the same, silently", user: loggedIn(0), client: public, uri: "com.example:/cb", prompt: []string{"none"}, consent: agreed, want: "consent_required"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := situation{client: test.client, user: test.user, settled: test.settled, consent: test.consent, owner: test.owner, now: now}
+			s := situation{client: test.client, user: test.user, settled: test.settled, consent: test.consent, now: now}
 			if s.client == nil {
 				s.client = confidential
 			}
@@ -80,6 +93,14 @@ func TestDecide(t *testing.T) {
 			}
 			if test.uri == "" {
 				s.request.RedirectURI = callback
+			}
+			if test.target == nil {
+				s.request.Resources = []string{accounts}
+			}
+			s.outcome = outcome{before: test.before, grant: oauth.Grant{Scope: s.request.Scope, Resources: s.request.Resources, Details: test.details}}
+			if test.before.ID != "" {
+				s.outcome.grant = test.before
+				s.outcome.grant.Scope, s.outcome.grant.ExpiresAt = union(test.before.Scope, s.request.Scope), now.Add(time.Hour)
 			}
 			if got := nameOf(decide(s)); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)

@@ -71,6 +71,7 @@ type Deps struct {
 	Bind         Binder
 	Details      Details
 	Issue        *issue.Issuer
+	Hints        issue.Hints
 	// ErrorPage answers with a page for people, where redirecting would be unsafe, and logs err.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, err error)
 	// FormPostPage answers with a form that carries fields to action by POST when the user presses its
@@ -82,16 +83,18 @@ type Deps struct {
 	PushEndpoints []string // the URLs at which Push is mounted, at both doors
 	// Audiences are what an assertion at Push may be for besides (RFC 9126 section 2): the token endpoint's URLs.
 	Audiences []string
-	Floor         oauth.Profile
-	Scopes        []string // all scopes that this server knows; may be empty
-	Resources     []string // all resource servers' identifiers (RFC 8707); may be empty
-	ACRs          []string // all authentication contexts that a login here reaches; may be empty
+	Floor     oauth.Profile
+	Scopes    []string // all scopes that this server knows; may be empty
+	Resources []string // all resource servers' identifiers (RFC 8707); may be empty
+	ACRs      []string // all authentication contexts that a login here reaches; may be empty
 	// GrantManagement serves grant_management_action; without it the parameter is ignored.
 	// GrantActionRequired refuses a request that has none.
 	GrantManagement, GrantActionRequired bool
 
-	CodeLifetime        time.Duration // the profile's cap holds besides
-	RefreshLifetime     time.Duration // a new grant is kept this long beyond its code
+	CodeLifetime    time.Duration // the profile's cap holds besides
+	RefreshLifetime time.Duration // a new grant is kept this long beyond its code
+	// Lasts is for how long the user's agreement counts, as the consent page says.
+	Lasts               func(client *oauth.Client, scope oauth.Scope) time.Duration
 	InteractionLifetime time.Duration // login and consent together
 	PushedLifetime      time.Duration // of a request_uri, in whole seconds; the profile's cap holds besides
 	ResponseLifetime    time.Duration // of a JWT-secured answer (JARM section 2.1)
@@ -117,6 +120,7 @@ func (d Deps) validate() error {
 	need(d.Bind != nil, "Bind")
 	need(d.Details != nil, "Details")
 	need(d.Issue != nil, "Issue")
+	need(d.Hints.Issuer != "" && d.Hints.Keys != nil, "Hints")
 	need(d.ErrorPage != nil, "ErrorPage")
 	need(d.FormPostPage != nil, "FormPostPage")
 	need(d.Issuer != "", "Issuer")
@@ -125,6 +129,7 @@ func (d Deps) validate() error {
 	need(d.Floor.Name != "", "Floor")
 	need(d.CodeLifetime > 0, "a positive CodeLifetime")
 	need(d.RefreshLifetime > 0, "a positive RefreshLifetime")
+	need(d.Lasts != nil, "Lasts")
 	need(d.InteractionLifetime > 0, "a positive InteractionLifetime")
 	need(d.PushedLifetime >= time.Second, "a PushedLifetime of a second or more")
 	need(d.ResponseLifetime > 0, "a positive ResponseLifetime")

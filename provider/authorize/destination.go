@@ -26,16 +26,18 @@ type destination struct {
 
 // findDestination judges the parameters that decide whether the client may be answered at all, and how. Its
 // errors are for a page: redirecting would make the server an open redirector (RFC 6749 section 4.1.2.1).
-func findDestination(who party, p oauth.Params) (destination, error) {
-	uri := p.Get("redirect_uri")
-	if uri == "" {
+func findDestination(from inquiry) (destination, error) {
+	uri := from.params.Get("redirect_uri")
+	switch {
+	case uri == "":
 		return destination{}, oauth.Errorf(oauth.InvalidRequest, "redirect_uri is missing")
-	}
-	if !registered(who.client, uri) {
+	case !registered(from.client, uri):
 		return destination{}, oauth.Errorf(oauth.InvalidRequest, "redirect_uri is not registered for this client")
+	case !from.profile.Redirects(uri):
+		return destination{}, oauth.Errorf(oauth.InvalidRequest, "redirect_uri is not https, which the client's profile asks for")
 	}
-	d := destination{party: who, redirectURI: uri, state: p.Get("state")}
-	d.mode, _ = modeFor(p, uri)
+	d := destination{party: from.party, redirectURI: uri, state: from.params.Get("state")}
+	d.mode, _ = modeFor(from, uri)
 	if len(d.state) > maxState {
 		d.state = ""
 	}
@@ -45,7 +47,7 @@ func findDestination(who party, p oauth.Params) (destination, error) {
 // destinationOf is the destination of a request that was validated earlier. Minutes may have passed: what its
 // client has lost since counts no more. The errors are for a page.
 func destinationOf(who party, req oauth.AuthorizationRequest) (destination, error) {
-	if !registered(who.client, req.RedirectURI) {
+	if !registered(who.client, req.RedirectURI) || !who.profile.Redirects(req.RedirectURI) {
 		return destination{}, oauth.Errorf(oauth.InvalidRequest, "redirect_uri is no longer registered for this client")
 	}
 	if !req.Scope.Within(who.client.Scopes()) || !who.client.Allows(oauth.GrantAuthorizationCode) ||

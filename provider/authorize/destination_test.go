@@ -101,6 +101,27 @@ func TestErrorsThatNeverRedirect(t *testing.T) {
 	}
 }
 
+// FAPI 1.0 Baseline section 5.2.2 item 20: what is registered but not https gets no answer, now or later.
+func TestProfileAsksForHTTPS(t *testing.T) {
+	for _, uri := range []string{"http://127.0.0.1/cb", "com.example.app:/cb"} {
+		r := newRig(t)
+		for _, id := range []string{"app", "advanced"} {
+			r.store.Clients[id].RedirectURIs = append(r.store.Clients[id].RedirectURIs, uri)
+		}
+		if text := page(t, r.get(withObject("advanced", r.object("advanced", "redirect_uri", uri, "response_mode", "jwt")))); !strings.Contains(text, "not https") {
+			t.Errorf("%s: page %q", uri, text)
+		}
+		if status, answer := r.push("advanced", withObject("advanced", r.object("advanced", "redirect_uri", uri, "response_mode", "jwt"))); status != http.StatusBadRequest {
+			t.Errorf("%s: pushed: %v", uri, answer)
+		}
+		v := r.pushed("app", params("redirect_uri", uri))
+		r.store.Clients["app"].Profile = oauth.ProfileFAPI1Advanced
+		if text := page(t, r.get(v)); !strings.Contains(text, "no longer registered") {
+			t.Errorf("%s: after the profile was tightened: %q", uri, text)
+		}
+	}
+}
+
 func TestStoreFaultNeverRedirectsBeforeTheClientIsKnown(t *testing.T) {
 	r := newRig(t)
 	r.store.FailRead = errDisk

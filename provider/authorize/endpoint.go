@@ -24,7 +24,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	p, err := e.receive(r.Context(), who, params)
 	if err != nil {
-		e.turnAway(w, r, p.destination, err)
+		e.turnAway(w, r, p, err)
 		return
 	}
 	if r.Method == http.MethodPost {
@@ -54,7 +54,7 @@ func (e *Endpoint) receive(ctx context.Context, who party, params oauth.Params) 
 	}
 	from := inquiry{party: who, params: params}
 	unverified := e.open(ctx, &from)
-	d, err := findDestination(who, from.params)
+	d, err := findDestination(from)
 	switch {
 	case unverified != nil:
 		return progress{destination: d}, unverified
@@ -67,12 +67,12 @@ func (e *Endpoint) receive(ctx context.Context, who party, params oauth.Params) 
 }
 
 // turnAway answers a request that was not accepted: the client, where it may be told, or the user.
-func (e *Endpoint) turnAway(w http.ResponseWriter, r *http.Request, d destination, err error) {
-	if d.client == nil {
+func (e *Endpoint) turnAway(w http.ResponseWriter, r *http.Request, p progress, err error) {
+	if p.client == nil {
 		e.deps.ErrorPage(w, r, err)
 		return
 	}
-	e.refuse(w, r, d, err)
+	e.refuse(w, r, p, err)
 }
 
 // progress is a validated request on its way. ticket is set once the request is parked in the store.
@@ -86,32 +86,32 @@ type progress struct {
 func (e *Endpoint) advance(w http.ResponseWriter, r *http.Request, p progress) {
 	user, settled, err := e.present(r, p.waiting)
 	if err != nil {
-		e.refuse(w, r, p.destination, err)
+		e.refuse(w, r, p, err)
 		return
 	}
 	consent, err := e.remembered(r.Context(), user, p.client)
 	if err != nil {
-		e.refuse(w, r, p.destination, err)
+		e.refuse(w, r, p, err)
 		return
 	}
-	owner, err := e.owner(r.Context(), p.waiting.Request)
+	outcome, err := e.foresee(r.Context(), p, e.deps.Clock())
 	if err != nil {
-		e.refuse(w, r, p.destination, err)
+		e.refuse(w, r, p, err)
 		return
 	}
 	next := decide(situation{
-		request: p.waiting.Request, client: p.client, user: user, settled: settled, consent: consent, owner: owner,
+		request: p.waiting.Request, client: p.client, user: user, settled: settled, consent: consent, outcome: outcome,
 		now: e.deps.Clock(),
 	})
 	switch next := next.(type) {
 	case refuse:
-		e.refuse(w, r, p.destination, next.err)
+		e.refuse(w, r, p, next.err)
 	case askLogin:
-		e.ask(w, r, p, nil)
+		e.ask(w, r, p, outcome, nil)
 	case askConsent:
-		e.ask(w, r, p, &next.user)
+		e.ask(w, r, p, outcome, &next.user)
 	case issueCode:
-		e.issue(w, r, p, next.user, false)
+		e.issue(w, r, p, outcome, next.user, false)
 	}
 }
 
@@ -145,12 +145,16 @@ func (e *Endpoint) remembered(ctx context.Context, user *oauth.EndUser, client *
 	return consent, err
 }
 
-// ask parks the request with what is known of its user and sends the browser to the page it needs.
-func (e *Endpoint) ask(w http.ResponseWriter, r *http.Request, p progress, user *oauth.EndUser) {
-	p.waiting.User = user
+// ask parks the request with what is known of its user and of what would come of it, and sends the browser to the
+// page it needs.
+func (e *Endpoint) ask(w http.ResponseWriter, r *http.Request, p progress, o outcome, user *oauth.EndUser) {
+	p.waiting.User, p.waiting.Outcome = user, nil
+	if user != nil { // who that is has been checked: nobody else learns what the grant has
+		p.waiting.Outcome = o.shown()
+	}
 	waiting, err := e.park(w, r, p)
 	if err != nil {
-		e.uncommitted(w, r, p.destination, err)
+		e.uncommitted(w, r, p, err)
 		return
 	}
 	e.deps.Interact.Interact(w, r, waiting)
@@ -160,7 +164,7 @@ func (e *Endpoint) ask(w http.ResponseWriter, r *http.Request, p progress, user 
 func (e *Endpoint) postpone(w http.ResponseWriter, r *http.Request, p progress) {
 	waiting, err := e.park(w, r, p)
 	if err != nil {
-		e.uncommitted(w, r, p.destination, err)
+		e.uncommitted(w, r, p, err)
 		return
 	}
 	web.SeeOther(w, session.PageURL(e.deps.ResumePath, waiting.Digest))

@@ -35,6 +35,8 @@ func kinds(changes []oauth.Change) (names []string) {
 			names = append(names, "finish")
 		case oauth.RememberConsent:
 			names = append(names, "consent")
+		case oauth.ForgetConsent:
+			names = append(names, "consent is set")
 		case oauth.StoreInteraction:
 			names = append(names, "park")
 		case oauth.UpdateInteraction:
@@ -90,7 +92,9 @@ func TestLoginThenConsentThenCode(t *testing.T) {
 		t.Error(diff)
 	}
 	consent := r.store.Consents[[2]string{"u1", "app"}]
-	if diff := cmp.Diff(oauth.Consent{UserID: "u1", ClientID: "app", Scope: want.Scope, Resources: []string{accounts}, At: r.now}, consent); diff != "" {
+	if diff := cmp.Diff(oauth.Consent{
+		UserID: "u1", ClientID: "app", At: r.now, Agreed: oauth.Agreement(want.Scope, []string{accounts}, r.now.Add(lasts(nil, nil))),
+	}, consent); diff != "" {
 		t.Error(diff)
 	}
 	if len(r.cookies) != 1 { // the session's; the ticket is gone

@@ -54,43 +54,83 @@ func (e *Endpoint) existing(ctx context.Context, req oauth.AuthorizationRequest)
 	return grant, nil
 }
 
-// owner returns whose grant the request is to change: nobody else may log in for it. "" = anybody.
-func (e *Endpoint) owner(ctx context.Context, req oauth.AuthorizationRequest) (string, error) {
-	grant, err := e.existing(ctx, req)
-	return grant.UserID, err
+// outcome is what would come of a request.
+type outcome struct {
+	// before is the grant that the request names, as it is; the zero one when it names none.
+	before oauth.Grant
+	// grant is that grant as it would be, still with the UpdatedAt of before, or a new one without an ID and a user.
+	grant oauth.Grant
 }
 
-// settleGrant returns the grant that comes of the user's approval, and the change that keeps it.
-func (e *Endpoint) settleGrant(ctx context.Context, req oauth.AuthorizationRequest, user oauth.EndUser, now, until time.Time) (oauth.Grant, oauth.Change, error) {
-	grant, err := e.existing(ctx, req)
+// foresee finds out what would come of the request.
+func (e *Endpoint) foresee(ctx context.Context, p progress, now time.Time) (outcome, error) {
+	req, until := p.waiting.Request, e.codeUntil(p, now).Add(e.deps.RefreshLifetime)
+	before, err := e.existing(ctx, req)
 	if err != nil {
-		return oauth.Grant{}, nil, err
+		return outcome{}, err
 	}
-	if grant.ID == "" {
-		grant = oauth.Grant{
-			ClientID: req.ClientID, UserID: user.ID, Scope: req.Scope, Resources: req.Resources, Details: req.Details,
+	if before.ID == "" {
+		return outcome{grant: oauth.Grant{
+			ClientID: req.ClientID, Scope: req.Scope, Resources: req.Resources, Details: req.Details,
 			CreatedAt: now, Managed: req.GrantAction != "", ExpiresAt: until,
-		}
+		}}, nil
+	}
+	grant := before
+	if req.GrantAction == oauth.GrantMerge {
+		grant.Scope = union(before.Scope, req.Scope)
+		grant.Resources = union(before.Resources, req.Resources)
+		grant.Details = mergeDetails(before.Details, req.Details)
+	} else {
+		grant.Scope, grant.Resources, grant.Details = req.Scope, req.Resources, req.Details
+	}
+	if until.After(grant.ExpiresAt) {
+		grant.ExpiresAt = until
+	}
+	return outcome{before, grant}, nil
+}
+
+// codeUntil is when a code issued now expires.
+func (e *Endpoint) codeUntil(p progress, now time.Time) time.Time {
+	return now.Add(min(e.deps.CodeLifetime, p.profile.MaxCodeLifetime))
+}
+
+// prolongs says whether an earlier grant would last longer than its user was told.
+func (o outcome) prolongs() bool {
+	return o.before.ID != "" && o.grant.ExpiresAt.After(o.before.ExpiresAt)
+}
+
+// shown is what the consent page shows of it; nil when the request itself says all.
+func (o outcome) shown() *oauth.Grant {
+	if o.before.ID == "" {
+		return nil
+	}
+	return &o.grant
+}
+
+// shownIn says whether the page that this request waits for shows this very outcome: the grant that it is about may
+// have been changed by another request meanwhile.
+func (o outcome) shownIn(waiting oauth.Interaction) bool {
+	return o.before.ID == "" || waiting.Outcome != nil && waiting.Outcome.UpdatedAt.Equal(o.before.UpdatedAt)
+}
+
+// settle returns the grant that comes of the user's approval, and the change that keeps it.
+func (e *Endpoint) settle(o outcome, action oauth.GrantAction, user oauth.EndUser, now time.Time) (oauth.Grant, oauth.Change, error) {
+	grant := o.grant
+	if o.before.ID == "" {
+		var err error
+		grant.UserID = user.ID
 		grant.ID, err = oauth.NewID(e.deps.Random)
 		return grant, oauth.StoreGrant{Grant: grant}, err
 	}
 	if grant.UserID != user.ID {
 		return oauth.Grant{}, nil, notTheirs()
 	}
-	seen := grant.UpdatedAt
-	if req.GrantAction == oauth.GrantMerge {
-		grant.Scope = union(grant.Scope, req.Scope)
-		grant.Resources = union(grant.Resources, req.Resources)
-		grant.Details = mergeDetails(grant.Details, req.Details)
-	} else {
-		grant.Scope, grant.Resources, grant.Details = req.Scope, req.Resources, req.Details
-	}
 	// A database keeps microseconds, and the next change compares with what it kept.
-	grant.UpdatedAt = now.Truncate(time.Microsecond)
-	if until.After(grant.ExpiresAt) {
-		grant.ExpiresAt = until
+	grant.UpdatedAt = oauth.Updated(o.before.UpdatedAt, now)
+	if action == oauth.GrantReplace {
+		grant.ReplacedAt = grant.UpdatedAt
 	}
-	return grant, oauth.ReplaceGrant{Grant: grant, Seen: seen}, nil
+	return grant, oauth.ReplaceGrant{Grant: grant, Seen: o.before.UpdatedAt}, nil
 }
 
 func notTheirs() *oauth.Error {

@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"context"
+	"maps"
 	"net/url"
 
 	"signet/provider/issue"
@@ -23,4 +24,14 @@ func (e *Endpoint) successful(ctx context.Context, p progress, user oauth.EndUse
 		answer.Set("id_token", token)
 	}
 	return e.seal(ctx, p.destination, answer)
+}
+
+// withAnswer adds to what the audit log keeps of a code what has left beside it: of the ID token there is no other trace.
+func withAnswer(detail map[string]any, req oauth.AuthorizationRequest) map[string]any {
+	detail = maps.Clone(detail)
+	detail["response_type"] = req.ResponseType
+	if carriesToken(req.ResponseType) {
+		detail["id_token"] = true
+	}
+	return detail
 }

@@ -53,6 +53,7 @@ func TestRequestObjectsThatAreAccepted(t *testing.T) {
 		{"without state", "signing", []any{"state", nil}},
 		{"null for absent", "signing", []any{"state", json.RawMessage("null")}},
 		{"without times, where requests need no signature", "app", []any{"exp", nil, "nbf", nil, "aud", nil}},
+		{"a user as sub", "signing", []any{"sub", "anna"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRig(t)
@@ -92,6 +93,7 @@ func TestRequestObjectsThatAreRefused(t *testing.T) {
 		{"no audience", "advanced", appKey, "", []any{"aud", nil}, oauth.InvalidRequestObject},
 		{"another issuer", "advanced", appKey, "", []any{"iss", "app"}, oauth.InvalidRequestObject},
 		{"another client_id", "advanced", appKey, "", []any{"client_id", "app"}, oauth.InvalidRequestObject},
+		{"a client assertion", "advanced", appKey, "", []any{"sub", "advanced"}, oauth.InvalidRequestObject},
 		{"names no client", "advanced", appKey, "", []any{"client_id", nil, "iss", nil}, oauth.InvalidRequestObject},
 		{"expired", "advanced", appKey, "", []any{"exp", int64(-10)}, oauth.InvalidRequestObject},
 		{"not valid yet", "advanced", appKey, "", []any{"nbf", int64(31)}, oauth.InvalidRequestObject},
@@ -183,7 +185,7 @@ func TestKeysThatCannotBeHad(t *testing.T) {
 	}
 	r.store.Clients["app"].JWKSURI = "https://app.example/jwks"
 	answer := r.answerOf(r.get(withObject("app", r.object("app"))), callback)
-	if answer.Get("error") != "server_error" || strings.Contains(answer.Get("error_description"), "fire") {
+	if answer.Get("error") != "temporarily_unavailable" || strings.Contains(answer.Get("error_description"), "fire") {
 		t.Errorf("out of reach: %v", answer)
 	}
 }
@@ -239,38 +241,48 @@ func TestRequestsThatMustBeSigned(t *testing.T) {
 	}
 }
 
-// Whatever a request object has in it, its parameters are what a form could have carried.
-func FuzzRequestObject(f *testing.F) {
-	for _, seed := range []string{
-		`{"client_id":"app","resource":["https://a","https://b"],"max_age":300}`, `{"resource":[[],null,""],"x":null}`,
-		`{"scope":"open\u0000id"}`, `{"claims":{"id_token":{"acr":{"essential":true}}},"authorization_details":[{"type":"payment"}]}`,
-		`{"state":"\ud800"}`, `{"redirect_uri":{"a":1},"state":["x"]}`,
+// What a browser brings has to expire, and whoever has to sign has to say when and for whom.
+func TestHowStrict(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		pushed, signed bool
+		changes        []any
+		refused        bool
+	}{
+		{"by value without exp", false, false, []any{"exp", nil}, true},
+		{"by value without the rest", false, false, []any{"nbf", nil, "aud", nil}, false},
+		{"pushed without exp", true, false, []any{"exp", nil}, false},
+		{"has to sign, complete", true, true, nil, false},
+		{"has to sign, without exp", true, true, []any{"exp", nil}, true},
+		{"has to sign, without nbf", true, true, []any{"nbf", nil}, true},
+		{"has to sign, without aud", true, true, []any{"aud", nil}, true},
+		{"has to sign, for too long", true, true, []any{"exp", int64(3601)}, true},
 	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		claims, err := jose.ParseClaims(payload)
-		if err != nil {
-			return
-		}
-		p, fault := objectParams(claims.Raw)
-		if fault != nil {
-			if fault.Code != oauth.InvalidRequestObject {
-				t.Errorf("refused with %s", fault.Code)
-			}
-			return
-		}
-		for _, name := range p.Names() {
-			for _, value := range p.All(name) {
-				if value == "" || strings.ContainsAny(value, "\x00\x1b\x7f") {
-					t.Errorf("%s = %q", name, value)
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t)
+			r.store.Clients["app"].RequireSignedRequest = test.signed
+			v := withObject("app", r.object("app", relative(r.now, test.changes)...))
+			if test.pushed {
+				status, answer := r.push("app", v)
+				if (status != http.StatusCreated) != test.refused || test.refused && answer["error"] != "invalid_request_object" {
+					t.Errorf("status %d, answer %v", status, answer)
 				}
+				return
 			}
-		}
-		for _, name := range claimed(p, "e30."+base64.RawURLEncoding.EncodeToString(payload)+".").Names() {
-			if !slices.Contains([]string{"redirect_uri", "response_type", "response_mode", "state"}, name) {
-				t.Errorf("%s of an unverified object counts", name)
+			location := r.get(v).Header.Get("Location")
+			if refused := len(r.asked) == 0; refused != test.refused || refused && !strings.Contains(location, "error=invalid_request_object") {
+				t.Errorf("location %q", location)
 			}
-		}
-	})
+		})
+	}
+}
+
+// Where an error may go is all that counts of an object that is refused.
+func TestClaimed(t *testing.T) {
+	outside := oauth.NewParams(map[string][]string{"redirect_uri": {"https://a"}, "state": {"outside"}, "scope": {"openid"}})
+	payload := base64.RawURLEncoding.EncodeToString([]byte(`{"state":"inside","scope":"payments","login_hint":"\u0000"}`))
+	p := claimed(outside, "e30."+payload+".")
+	if names := p.Names(); !slices.Equal(names, []string{"redirect_uri", "state"}) || p.Get("state") != "inside" {
+		t.Errorf("%v, state %q", names, p.Get("state"))
+	}
 }

@@ -11,6 +11,49 @@ import (
 	"signet/provider/oauth"
 )
 
+// signsAnswers registers clients for signed answers.
+func (r *rig) signsAnswers(clients ...string) {
+	for _, id := range clients {
+		r.store.Clients[id].ResponseAlg = "ES256"
+	}
+}
+
+// A signature is not for everybody who can make up a URL. Here every attempt to sign one fails.
+func TestStrangersGetNoSignature(t *testing.T) {
+	for _, mode := range []string{"jwt", "query.jwt", "fragment.jwt", "form_post.jwt"} {
+		r := newRig(t)
+		r.failing = errDisk
+		for name, v := range map[string]url.Values{
+			"plain":               params("response_mode", mode, "prompt", "none"),
+			"a bad object":        withObject("app", signed(t, otherKey, "", r.claims("app", "response_mode", mode))),
+			"a foreign reference": params("response_mode", mode, "request_uri", "https://app.example/r"),
+		} {
+			answer := r.answerOf(r.get(v), callback)
+			if !strings.HasPrefix(answer.Get("error"), "invalid_request") && answer.Get("error") != "request_uri_not_supported" {
+				t.Errorf("%s %s: %v", mode, name, answer)
+			}
+		}
+		v := params("client_id", "native", "redirect_uri", "http://127.0.0.1:1/cb", "scope", "openid", "response_mode", mode)
+		if res := r.do(r.Push(), http.MethodPost, "/par", v); res.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s pushed by a public client: %d", mode, res.StatusCode)
+		}
+	}
+}
+
+// Who has made the request gets one, registered for it or not.
+func TestWhoMadeTheRequestGetsASignature(t *testing.T) {
+	r := newRig(t)
+	for name, v := range map[string]url.Values{
+		"signed": withObject("app", r.object("app", "response_mode", "jwt", "prompt", "none")),
+		"pushed": r.pushed("app", params("response_mode", "jwt", "prompt", "none")),
+	} {
+		answer := r.carried(r.get(v), callback)
+		if claims := opened(t, answer.Get("response")); claims["error"] != "login_required" {
+			t.Errorf("%s: %v", name, claims)
+		}
+	}
+}
+
 func TestJWTSecuredAnswers(t *testing.T) {
 	for _, test := range []struct{ mode, client, responseType, want string }{
 		{"jwt", "app", "code", callback + "?response="},
@@ -22,11 +65,10 @@ func TestJWTSecuredAnswers(t *testing.T) {
 		t.Run(test.mode+" "+test.responseType, func(t *testing.T) {
 			r := newRig(t)
 			r.store.Clients["advanced"].Profile = ""
+			r.signsAnswers("app", "advanced")
 			r.login("u1")
 			r.consent("u1", oauth.Scope{"openid", "accounts"})
-			r.store.Consents[[2]string{"u1", "advanced"}] = oauth.Consent{
-				UserID: "u1", ClientID: "advanced", Scope: oauth.Scope{"openid", "accounts"}, Resources: []string{accounts},
-			}
+			r.consentTo("advanced", "u1", oauth.Scope{"openid", "accounts"})
 			res := r.get(params("client_id", test.client, "response_mode", test.mode, "response_type", test.responseType))
 			var answer url.Values
 			if test.want == "FORM" {
@@ -49,6 +91,7 @@ func TestJWTSecuredAnswers(t *testing.T) {
 
 func TestJWTSecuredErrors(t *testing.T) {
 	r := newRig(t)
+	r.signsAnswers("app")
 	answer := r.carried(r.get(params("response_mode", "jwt", "scope", "openid payments")), callback)
 	if claims := opened(t, answer.Get("response")); len(answer) != 1 || claims["error"] != "invalid_scope" || claims["state"] != "s&1" || claims["aud"] != "app" {
 		t.Errorf("answer %v", answer)
@@ -69,6 +112,7 @@ func TestJWTSecuredErrors(t *testing.T) {
 // What cannot be signed is not answered, and changes nothing.
 func TestSigningOutage(t *testing.T) {
 	r := newRig(t)
+	r.signsAnswers("app")
 	r.login("u1")
 	r.consent("u1", oauth.Scope{"openid", "accounts"})
 	r.failing = oauth.ErrUnavailable
@@ -107,6 +151,12 @@ func TestHybridAnswer(t *testing.T) {
 			claims["exp"] != float64(r.now.Add(10*time.Minute).Unix()) || claims["auth_time"] == nil {
 			t.Errorf("claims %v", claims)
 		}
+		for _, change := range r.store.Commits[len(r.store.Commits)-1] {
+			recorded, ok := change.(oauth.RecordAudit)
+			if ok && recorded.Entry.Event == "code.issued" && (recorded.Entry.Detail["id_token"] != true || recorded.Entry.Detail["response_type"] != "code id_token") {
+				t.Errorf("the audit log keeps %v", recorded.Entry.Detail)
+			}
+		}
 		if code := r.codes()[0]; code.User.ACR != "urn:bank:sca" || answer.Get("state") != state {
 			t.Errorf("acr %q, state %q", code.User.ACR, answer.Get("state"))
 		}
@@ -140,7 +190,7 @@ func TestModeFor(t *testing.T) {
 		{"code id_token", ".jwt", "fragment", true},
 	} {
 		p := oauth.NewParams(map[string][]string{"response_type": {test.responseType}, "response_mode": {test.asked}})
-		if mode, fault := modeFor(p, callback); mode != test.want || (fault != nil) != test.fault {
+		if mode, fault := modeFor(inquiry{party: party{client: &oauth.Client{ResponseAlg: "ES256"}}, params: p}, callback); mode != test.want || (fault != nil) != test.fault {
 			t.Errorf("%q %q: %q %v", test.responseType, test.asked, mode, fault)
 		}
 	}

@@ -51,9 +51,16 @@ func ResponseModes() []string {
 // secured says whether answers by the mode are JWTs.
 func secured(mode string) bool { return strings.HasSuffix(mode, suffixJWT) }
 
+// answersSigned says whether the request may have a JWT for its answer. That costs a signature, for an error, too, and
+// anybody can make up a request: so the client has to be registered for it, or held to it, or to have made the request.
+func answersSigned(from inquiry) bool {
+	return from.client.ResponseAlg != "" || from.profile.SignedResponse || from.signed || from.pushed && !from.client.Public()
+}
+
 // modeFor returns the mode by which a request is answered, its errors included: the one it asks for or, where
 // that cannot be, with a fault, the default of its response type.
-func modeFor(p oauth.Params, redirectURI string) (mode string, fault *oauth.Error) {
+func modeFor(from inquiry, redirectURI string) (mode string, fault *oauth.Error) {
+	p := from.params
 	mode = modeQuery
 	inFront := carriesToken(p.Get("response_type"))
 	if inFront { // Multiple Response Type Encoding Practices section 3
@@ -63,10 +70,12 @@ func modeFor(p oauth.Params, redirectURI string) (mode string, fault *oauth.Erro
 	switch plain := strings.TrimSuffix(asked, suffixJWT); {
 	case asked == "":
 		return mode, nil
+	case asked != modeJWT && modes()[asked] == nil:
+		return mode, oauth.Errorf(oauth.InvalidRequest, "response_mode is not supported")
+	case (asked == modeJWT || secured(asked)) && !answersSigned(from):
+		return mode, oauth.Errorf(oauth.InvalidRequest, "signed answers need a registered authorization_signed_response_alg, or a request that is signed or pushed by a confidential client")
 	case asked == modeJWT:
 		return mode + suffixJWT, nil
-	case modes()[asked] == nil:
-		return mode, oauth.Errorf(oauth.InvalidRequest, "response_mode is not supported")
 	case inFront && plain == modeQuery: // Multiple Response Type Encoding Practices section 3, JARM section 2.3.1
 		fault = oauth.Errorf(oauth.InvalidRequest, "response_mode must not put a token into the query")
 	case plain == modeFormPost && !strings.HasPrefix(redirectURI, "http"): // an app's scheme takes no POST

@@ -55,7 +55,7 @@ func (e *Endpoint) push(w http.ResponseWriter, r *http.Request) (*pushedAnswer, 
 	if err := bindCode(&req, sender.Confirmation.JKT); err != nil {
 		return nil, err
 	}
-	answer, changes, err := e.keepPushed(ctx, req, caller.Profile)
+	answer, changes, err := e.keepPushed(ctx, req, caller)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (e *Endpoint) validatePushed(ctx context.Context, from inquiry) (oauth.Auth
 	if err := e.open(ctx, &from); err != nil {
 		return oauth.AuthorizationRequest{}, err
 	}
-	d, err := findDestination(from.party, from.params)
+	d, err := findDestination(from)
 	if err != nil {
 		return oauth.AuthorizationRequest{}, err
 	}
@@ -93,21 +93,26 @@ func bindCode(req *oauth.AuthorizationRequest, proved string) error {
 }
 
 // keepPushed returns a new request_uri and what keeps the request at it.
-func (e *Endpoint) keepPushed(ctx context.Context, req oauth.AuthorizationRequest, profile oauth.Profile) (*pushedAnswer, []oauth.Change, error) {
+func (e *Endpoint) keepPushed(ctx context.Context, req oauth.AuthorizationRequest, caller oauth.ClientAuthentication) (*pushedAnswer, []oauth.Change, error) {
 	reference, err := oauth.NewSecret(e.deps.Random)
 	if err != nil {
 		return nil, nil, err
 	}
-	entry, err := e.recorder.Change(audit.RequestPushed, oauth.AuditEntry{
-		RequestID: web.RequestID(ctx), ClientID: req.ClientID,
-		Detail: map[string]any{"scope": req.Scope.String(), "resources": req.Resources, "details": req.Details.Types()},
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	lifetime := min(e.deps.PushedLifetime, profile.MaxPushedLifetime).Truncate(time.Second)
-	kept := oauth.StorePushed{Pushed: oauth.PushedRequest{
+	lifetime := min(e.deps.PushedLifetime, caller.Profile.MaxPushedLifetime).Truncate(time.Second)
+	changes := []oauth.Change{oauth.StorePushed{Pushed: oauth.PushedRequest{
 		Digest: reference.Digest(), Request: req, ExpiresAt: e.deps.Clock().Add(lifetime),
-	}}
-	return &pushedAnswer{requestURIPrefix + reference.Reveal(), int64(lifetime.Seconds())}, []oauth.Change{kept, entry}, nil
+	}}}
+	if caller.Client.Public() { // anybody can push in its name, and strangers must not be able to fill the audit log
+		e.deps.Log.InfoContext(ctx, "authorization request pushed", "request_id", web.RequestID(ctx), "client_id", req.ClientID)
+	} else {
+		entry, err := e.recorder.Change(audit.RequestPushed, oauth.AuditEntry{
+			RequestID: web.RequestID(ctx), ClientID: req.ClientID,
+			Detail: map[string]any{"scope": req.Scope.String(), "resources": req.Resources, "details": req.Details.Types()},
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		changes = append(changes, entry)
+	}
+	return &pushedAnswer{requestURIPrefix + reference.Reveal(), int64(lifetime.Seconds())}, changes, nil
 }

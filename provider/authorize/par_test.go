@@ -147,7 +147,7 @@ func TestDenialUsesThePushedRequestUp(t *testing.T) {
 	r.get(v)
 	r.store.Commits = nil
 	r.answerOf(r.do(r.Resume(), http.MethodPost, r.resumeURL(), url.Values{"decision": {"deny"}}), callback)
-	if diff := cmp.Diff([]string{"finish", "pushed is used", "consent.denied"}, kinds(r.store.Commits[0])); diff != "" {
+	if diff := cmp.Diff([]string{"finish", "pushed is used"}, kinds(r.store.Commits[0])); diff != "" {
 		t.Error(diff)
 	}
 	if text := page(t, r.get(v)); !strings.Contains(text, "invalid_request_uri") {

@@ -90,6 +90,19 @@ func (r *rig) Check(_ *oauth.Client, raw string) (oauth.Details, *oauth.Error) {
 	return details, nil
 }
 
+// serverKeys are the keys that the server's ID tokens are signed with.
+type serverKeys struct{}
+
+func (serverKeys) KeySet() *jose.KeySet {
+	set, err := jose.ParseKeySet(keysOf(serverKey))
+	if err != nil {
+		panic(err)
+	}
+	return set
+}
+
+func (serverKeys) Algorithms() []string { return []string{"ES256"} }
+
 // Sign implements keys.Signer.
 func (r *rig) Sign(_ context.Context, alg, typ string, payload []byte) (string, error) {
 	if r.failing != nil {

@@ -48,7 +48,7 @@ func (e *Endpoint) judgePushed(who party, pushed oauth.PushedRequest, err error)
 
 // foreignReference refuses a request object by reference (OpenID Connect Core section 6.2): nothing is fetched.
 func foreignReference(who party, params oauth.Params) (progress, error) {
-	d, err := findDestination(who, params)
+	d, err := findDestination(inquiry{party: who, params: params})
 	if err != nil {
 		return progress{}, oauth.Errorf(oauth.InvalidRequestURI, "the request_uri is none of this server's")
 	}

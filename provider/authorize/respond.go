@@ -62,26 +62,72 @@ func (e *Endpoint) logRefusal(ctx context.Context, d destination, err error) {
 	code := web.Public(err).Code
 	web.NotesOf(ctx).Error = code
 	level := slog.LevelInfo
-	if code == oauth.ServerError || code == oauth.TemporarilyUnavailable {
+	if failure(code) {
 		level = slog.LevelError
 	}
 	e.deps.Log.Log(ctx, level, "authorization refused", "request_id", web.RequestID(ctx), "client_id", d.client.ID, "err", err)
 }
 
-// refuse is respondError for a request that commits nothing: its audit entry goes through the queue. What nobody
-// who is logged in has sent is only logged: strangers must not be able to fill the audit log.
-func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, d destination, err error) {
-	if current, sessionErr := e.deps.Sessions.Current(r); sessionErr == nil && current != nil {
-		e.recordRefusal(r.Context(), d, current.User.ID, web.Public(err).Code)
+// refuse answers a request with an error, and so ends it: what waits for the answer is used up before it is sent. A
+// failure of ours ends nothing, since the same request may succeed in a moment.
+func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, p progress, err error) {
+	answer, sealErr := e.sealError(r.Context(), p.destination, err)
+	if sealErr != nil {
+		e.deps.ErrorPage(w, r, errors.Join(err, sealErr))
+		return
 	}
-	e.respondError(w, r, d, err)
+	var lost *oauth.Conflict
+	switch endErr := e.end(r, p, web.Public(err).Code); {
+	case errors.As(endErr, &lost): // the client has its answer already
+		e.deps.ErrorPage(w, r, endErr)
+		return
+	case endErr != nil:
+		e.respondError(w, r, p.destination, endErr)
+		return
+	}
+	if p.ticket != nil && !failure(web.Public(err).Code) {
+		p.ticket.Drop(w)
+	}
+	e.logRefusal(r.Context(), p.destination, err)
+	e.respond(w, r, p.destination, answer)
+}
+
+// failure says whether the error is this server's fault.
+func failure(code oauth.Code) bool {
+	return code == oauth.ServerError || code == oauth.TemporarilyUnavailable
+}
+
+// end commits that the request was refused. Where nothing is to be committed, its audit entry goes through the queue.
+// What nobody who is logged in has sent is only logged: strangers must not be able to fill the audit log.
+func (e *Endpoint) end(r *http.Request, p progress, code oauth.Code) error {
+	about := oauth.AuditEntry{
+		RequestID: web.RequestID(r.Context()), ClientID: p.client.ID, Detail: map[string]any{"error": string(code)},
+	}
+	current, err := e.deps.Sessions.Current(r)
+	known := err == nil && current != nil
+	if known {
+		about.Subject = current.User.ID
+	}
+	changes := p.answered(e.deps.Clock())
+	if len(changes) == 0 || failure(code) {
+		if known {
+			e.recordRefusal(r.Context(), about)
+		}
+		return nil
+	}
+	if known {
+		entry, err := e.recorder.Change(audit.CodeRefused, about)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, entry)
+	}
+	return e.deps.Store.Commit(r.Context(), changes...)
 }
 
 // recordRefusal cannot deny more than is denied already when the queue is full; it says so in the log.
-func (e *Endpoint) recordRefusal(ctx context.Context, d destination, userID string, code oauth.Code) {
-	entry, err := e.recorder.Entry(audit.CodeRefused, oauth.AuditEntry{
-		RequestID: web.RequestID(ctx), ClientID: d.client.ID, Subject: userID, Detail: map[string]any{"error": string(code)},
-	})
+func (e *Endpoint) recordRefusal(ctx context.Context, about oauth.AuditEntry) {
+	entry, err := e.recorder.Entry(audit.CodeRefused, about)
 	if err == nil {
 		err = e.deps.Audit.Add(ctx, entry)
 	}

@@ -74,30 +74,36 @@ func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request, p progress) {
 			web.SeeOther(w, session.PageURL(e.deps.ResumePath, p.waiting.Digest))
 			return
 		}
-		e.issue(w, r, p, *user, true)
+		if fault := checkUser(p.waiting.Request, *user); fault != nil {
+			e.refuse(w, r, p, fault)
+			return
+		}
+		e.approve(w, r, p, *user)
 	default:
 		e.deps.ErrorPage(w, r, oauth.Errorf(oauth.InvalidRequest, "decision must be approve or deny"))
 	}
 }
 
-// deny ends the request without a code (RFC 6749 section 4.1.2.1, access_denied).
+// deny ends the request without a code (RFC 6749 section 4.1.2.1, access_denied). What nobody who is logged in has
+// denied is only logged: strangers must not be able to fill the audit log.
 func (e *Endpoint) deny(w http.ResponseWriter, r *http.Request, p progress, user *oauth.EndUser) {
-	about := oauth.AuditEntry{
-		RequestID: web.RequestID(r.Context()), ClientID: p.client.ID,
-		Detail: map[string]any{"scope": p.waiting.Request.Scope.String()},
-	}
-	if user != nil {
-		about.Subject = user.ID
-	}
 	denial := oauth.Errorf(oauth.AccessDenied, "the user denied the request")
 	answer, err := e.sealError(r.Context(), p.destination, denial)
 	if err != nil {
 		e.deps.ErrorPage(w, r, err)
 		return
 	}
-	entry, err := e.recorder.Change(audit.ConsentDenied, about)
+	changes := p.answered(e.deps.Clock())
+	if user != nil {
+		var entry oauth.Change
+		entry, err = e.recorder.Change(audit.ConsentDenied, oauth.AuditEntry{
+			RequestID: web.RequestID(r.Context()), ClientID: p.client.ID, Subject: user.ID,
+			Detail: map[string]any{"scope": p.waiting.Request.Scope.String()},
+		})
+		changes = append(changes, entry)
+	}
 	if err == nil {
-		err = e.deps.Store.Commit(r.Context(), append(p.answered(e.deps.Clock()), entry)...)
+		err = e.deps.Store.Commit(r.Context(), changes...)
 	}
 	if err != nil {
 		e.deps.ErrorPage(w, r, err)

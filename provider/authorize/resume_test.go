@@ -82,7 +82,7 @@ func TestLostRaceShowsAPage(t *testing.T) {
 	}
 	r.answerOf(r.do(r.Resume(), http.MethodPost, resume, approve(user)), callback)
 	answer := httptest.NewRecorder()
-	r.issue(answer, r.cookies.Request(http.MethodGet, resume, nil), p, user, true)
+	r.issue(answer, r.cookies.Request(http.MethodGet, resume, nil), p, outcome{}, user, true)
 	if text := page(t, answer.Result()); !strings.Contains(text, "already completed") || len(r.codes()) != 1 {
 		t.Errorf("page %q, %d codes", text, len(r.codes()))
 	}
@@ -97,7 +97,7 @@ func TestGoingOnDoesNotReviveAFinishedRequest(t *testing.T) {
 	}
 	r.answerOf(r.do(r.Resume(), http.MethodPost, resume, approve(user)), callback)
 	answer := httptest.NewRecorder()
-	r.ask(answer, r.cookies.Request(http.MethodGet, resume, nil), p, &user)
+	r.ask(answer, r.cookies.Request(http.MethodGet, resume, nil), p, outcome{}, &user)
 	if text := page(t, answer.Result()); !strings.Contains(text, "already completed") || len(r.store.Waiting) != 0 || len(r.asked) != 1 {
 		t.Errorf("page %q, %d requests wait, asked %d times", text, len(r.store.Waiting), len(r.asked))
 	}

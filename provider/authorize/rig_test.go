@@ -83,11 +83,11 @@ func (r *rig) endpoint() *Endpoint {
 		},
 		Authenticate: r.authenticator(clock), Bind: r, Details: r, Issue: issue.New(issue.Options{
 			Issuer: issuer, Signer: r, Random: rand.Reader, Algs: []string{"ES256", "PS256"},
-		}),
+		}), Hints: issue.Hints{Issuer: issuer, Keys: serverKeys{}},
 		Issuer: issuer, ResumePath: "/authorize/resume", PushEndpoints: []string{pushURL}, Floor: oauth.Profiles[oauth.ProfileOpenID],
 		ACRs: []string{"pw", "urn:bank:sca"}, GrantManagement: true,
 		Scopes: []string{"openid", "profile", "accounts", "payments", "offline_access"}, Resources: []string{accounts, "https://other.example"},
-		CodeLifetime: time.Minute, RefreshLifetime: time.Hour, InteractionLifetime: 15 * time.Minute,
+		CodeLifetime: time.Minute, RefreshLifetime: time.Hour, Lasts: lasts, InteractionLifetime: 15 * time.Minute,
 		PushedLifetime: time.Minute, ResponseLifetime: 5 * time.Minute, IDTokenLifetime: 10 * time.Minute,
 		Clock: clock, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	})
@@ -155,8 +155,16 @@ func (r *rig) login(userID string) oauth.EndUser {
 }
 
 func (r *rig) consent(userID string, scope oauth.Scope) {
-	r.store.Consents[[2]string{userID, "app"}] = oauth.Consent{UserID: userID, ClientID: "app", Scope: scope, Resources: []string{accounts}}
+	r.consentTo("app", userID, scope)
 }
+
+func (r *rig) consentTo(clientID, userID string, scope oauth.Scope) {
+	r.store.Consents[[2]string{userID, clientID}] = oauth.Consent{
+		UserID: userID, ClientID: clientID, Agreed: oauth.Agreement(scope, []string{accounts}, r.now.Add(lasts(nil, nil))),
+	}
+}
+
+func lasts(*oauth.Client, oauth.Scope) time.Duration { return 30 * 24 * time.Hour }
 
 // resumeURL is where the only parked request goes on.
 func (r *rig) resumeURL() string {

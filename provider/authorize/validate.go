@@ -11,11 +11,10 @@ import (
 
 // Limits on what is kept for the client and given back to it, in bytes.
 const (
-	maxState     = 4096
-	maxNonce     = 1024
-	maxHint      = 256
-	maxResources = 16
-	maxPrompt    = 64
+	maxState  = 4096
+	maxNonce  = 1024
+	maxHint   = 256
+	maxPrompt = 64
 	// maxMaxAge is the largest max_age that is told apart from a larger one, in seconds: 31 years.
 	maxMaxAge = 1_000_000_000
 )
@@ -46,7 +45,7 @@ func (e *Endpoint) validate(ctx context.Context, from inquiry, d destination) (o
 	}
 	for _, rule := range []rule{
 		checkLengths, checkMode, checkUnsupported, checkClient, checkForm, checkResponseType, checkPKCE, checkDPoPKey,
-		e.checkDetails, e.checkScope, e.checkResources, checkNonce, checkPrompt, checkMaxAge, checkACR, e.checkReach,
+		e.checkDetails, e.checkScope, e.checkResources, checkNonce, checkPrompt, checkMaxAge, checkACR, e.checkReach, e.checkSubject,
 		e.checkGrantAction,
 	} {
 		if err := rule(from, &req); err != nil {
@@ -72,7 +71,7 @@ func checkLengths(from inquiry, req *oauth.AuthorizationRequest) *oauth.Error {
 }
 
 func checkMode(from inquiry, req *oauth.AuthorizationRequest) *oauth.Error {
-	_, fault := modeFor(from.params, req.RedirectURI)
+	_, fault := modeFor(from, req.RedirectURI)
 	return fault
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ var anna = oauth.EndUser{ID: "u1", AuthTime: noon.Add(-time.Hour), ACR: "own", S
 func TestApproval(t *testing.T) {
 	r := newRig(t)
 	secret, b := r.ask("poll", "acr_values", "platinum gold", "authorization_details", `[{"type":"payment"}]`)
+	anna := oauth.EndUser{ID: "u1", AuthTime: noon.Add(5 * time.Second), ACR: "own", SessionID: "s1"}
 	if waiting, err := r.Pending(t.Context(), "u1"); err != nil || len(waiting) != 1 || waiting[0].ID != b.ID {
 		t.Errorf("pending: %v, %v", waiting, err)
 	}
@@ -73,7 +75,10 @@ func TestAnswerRefused(t *testing.T) {
 		user   oauth.EndUser
 		id     string
 		want   oauth.Code
+		pairs  []string
 	}{
+		"an old login, details": {user: anna, want: oauth.LoginRequired, pairs: []string{"authorization_details", `[{"type":"payment"}]`}},
+		"an old login, acr":     {user: anna, want: oauth.LoginRequired, pairs: []string{"acr_values", "gold"}},
 		"somebody else's":       {user: oauth.EndUser{ID: "u3"}, want: oauth.NotFound},
 		"no such request":       {user: anna, id: "x", want: oauth.NotFound},
 		"expired":               {change: func(r *rig) { r.now = r.now.Add(2 * time.Minute) }, user: anna, want: oauth.InvalidRequest},
@@ -84,7 +89,7 @@ func TestAnswerRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			_, b := r.ask("ping")
+			_, b := r.ask("ping", c.pairs...)
 			if c.change != nil {
 				c.change(r)
 			}
@@ -152,6 +157,7 @@ func TestAttempts(t *testing.T) {
 		"done":              {[]int{204}, nil, 1},
 		"done with a body":  {[]int{200}, nil, 1},
 		"unauthorized":      {[]int{401, 204}, nil, 1},
+		"told to wait":      {[]int{429, 408, 204}, nil, 3},
 		"forbidden":         {[]int{403, 204}, nil, 1},
 		"not there":         {[]int{404, 204}, nil, 1},
 		"redirect":          {[]int{301, 204}, nil, 1},
@@ -180,15 +186,99 @@ func TestAttempts(t *testing.T) {
 	}
 }
 
-// What somebody else queued is left to whoever knows how to send it, and given up in the end.
+// What somebody else queued is left to whoever knows how to send it, until its time is over.
 func TestUnknownKind(t *testing.T) {
 	r := newRig(t)
-	change, err := r.delivery(t.Context(), "smoke-signal", "ping", "https://app.example", noon.Add(time.Hour), parcel{Body: []byte("{}")})
-	if err != nil || r.store.Commit(t.Context(), change) != nil || r.Deliver(t.Context()) != nil {
+	about := oauth.Delivery{Kind: "smoke-signal", ClientID: "ping", URL: "https://app.example", ExpiresAt: noon.Add(time.Hour)}
+	change, err := r.delivery(t.Context(), about, parcel{Body: []byte("{}")})
+	if err != nil || r.store.Commit(t.Context(), change) != nil {
 		t.Fatal(err)
 	}
-	if len(r.world.got) != 0 || len(r.store.deliveries) != 0 {
-		t.Errorf("%v, %d left", r.world.got, len(r.store.deliveries))
+	for range 3600 / 60 {
+		if err := r.Deliver(t.Context()); err != nil || len(r.store.deliveries) != 1 {
+			t.Fatalf("at %v: %v, %d left", r.now.Sub(noon), err, len(r.store.deliveries))
+		}
+		for _, d := range r.store.deliveries {
+			if wait := d.NextAt.Sub(r.now); wait > firstRetry || d.Attempts != 0 {
+				t.Fatalf("put off for %v, %d attempts", wait, d.Attempts)
+			}
+		}
+		r.now = r.now.Add(time.Minute)
+	}
+	if err := r.Deliver(t.Context()); err != nil || len(r.world.got) != 0 || len(r.store.deliveries) != 0 {
+		t.Errorf("%v, %v, %d left", err, r.world.got, len(r.store.deliveries))
+	}
+}
+
+// gates hold the posts to one client until they are opened.
+type gates struct {
+	slow   string
+	open   chan struct{}
+	posted chan string
+}
+
+func (g gates) Post(_ context.Context, address string, _ http.Header, body []byte) (int, error) {
+	if string(body) == g.slow {
+		g.posted <- "slow"
+		<-g.open
+	} else {
+		g.posted <- address
+	}
+	return http.StatusNoContent, nil
+}
+
+// A client that does not answer has a few deliveries on their way, and holds up nobody else's.
+func TestSlowClient(t *testing.T) {
+	g := gates{`"slow"`, make(chan struct{}), make(chan string, 1000)}
+	r := newRig(t, func(d *Deps) {
+		d.Post = g
+		d.Webhook = &Webhook{URL: "https://devices.bank.example", Token: func() (oauth.Secret, error) { return "t", nil }, Post: g}
+	})
+	queue := func(kind, client, body string, due time.Time) {
+		change, err := r.delivery(t.Context(), oauth.Delivery{Kind: kind, ClientID: client, URL: "https://" + client, ExpiresAt: noon.Add(time.Hour)}, parcel{Body: []byte(body)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored := change.(oauth.StoreDelivery) //nolint:forcetypeassert // it is what delivery makes
+		stored.Delivery.NextAt = due
+		if err := r.store.Commit(t.Context(), stored); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 * maxLane {
+		queue(kindPing, "ping", `"slow"`, noon.Add(-time.Minute))
+	}
+	queue(kindPing, "push", `{}`, noon)
+	queue(kindDevice, "ping", `{}`, noon)
+	var sending sync.WaitGroup
+	if err := r.dispatch(t.Context(), &sending); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for range maxPerClient + 2 {
+		got[<-g.posted]++
+	}
+	if diff := cmp.Diff(map[string]int{"slow": maxPerClient, "https://push": 1, "https://devices.bank.example": 1}, got); diff != "" {
+		t.Error(diff)
+	}
+	select {
+	case more := <-g.posted:
+		t.Errorf("one more is on its way: %s", more)
+	default:
+	}
+	close(g.open)
+	sending.Wait()
+	if left := len(r.store.deliveries); left != 2*maxLane {
+		t.Errorf("%d left, want those that found no room", left)
+	}
+	for range 2 { // each time as many as there is room for
+		r.now = r.now.Add(firstRetry)
+		if err := r.Deliver(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := len(r.store.deliveries); left != 0 {
+		t.Errorf("%d left", left)
 	}
 }
 
@@ -200,16 +290,16 @@ func TestStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	r.world.script, r.world.err = []int{0, 204}, ctx.Err()
+	r.deps.Post = posts(cancel)
 	if err := r.Deliver(ctx); err != nil || len(r.store.deliveries) != 1 {
 		t.Fatalf("%v, %d left", err, len(r.store.deliveries))
 	}
-	if err := r.Deliver(t.Context()); err != nil || len(r.world.got) != 1 {
+	r.deps.Post = r.world
+	if err := r.Deliver(t.Context()); err != nil || len(r.world.got) != 0 {
 		t.Errorf("within the lease: %v, %d posts", err, len(r.world.got))
 	}
 	r.now = r.now.Add(lease)
-	if err := r.Deliver(t.Context()); err != nil || len(r.world.got) != 2 || len(r.store.deliveries) != 0 {
+	if err := r.Deliver(t.Context()); err != nil || len(r.world.got) != 1 || len(r.store.deliveries) != 0 {
 		t.Errorf("after it: %v, %d posts", err, len(r.world.got))
 	}
 }
@@ -263,6 +353,19 @@ func TestPush(t *testing.T) {
 				}
 				return
 			}
+			status, grants, events := oauth.BackchannelApproved, 1, []string{"backchannel.requested", "consent.given", "token.issued"}
+			switch {
+			case !c.approve:
+				status, grants, events = oauth.BackchannelDenied, 0, []string{"backchannel.requested", "consent.denied"}
+			case c.err != nil: // the last entry is what the maker of tokens has to say
+				status, grants, events = oauth.BackchannelDenied, 0, []string{"backchannel.requested", "token.issued"}
+			}
+			if got := r.store.requests[secret.Digest()]; got.Status != status || len(r.store.grants) != grants || (got.GrantID == "") != (grants == 0) {
+				t.Errorf("%+v, %d grants", got, len(r.store.grants))
+			}
+			if diff := cmp.Diff(events, r.events()); diff != "" {
+				t.Error(diff)
+			}
 			if err := r.Deliver(t.Context()); err != nil || len(r.world.got) != 1 {
 				t.Fatalf("%v, %d posts", err, len(r.world.got))
 			}
@@ -284,6 +387,63 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// TestPushLost is what becomes of tokens that do not reach their client.
+func TestPushLost(t *testing.T) {
+	revoke := func(r *rig) {
+		for id, grant := range r.store.grants {
+			grant.Revoked = true
+			r.store.grants[id] = grant
+		}
+	}
+	for name, c := range map[string]struct {
+		meanwhile func(*rig)
+		script    []int
+		after     time.Duration // of the request's life
+		posts     int
+		ends      bool // the grant does, by this
+	}{
+		"delivered":                {script: []int{200}, posts: 1},
+		"in the last moment, late": {script: []int{503, 503, 503, 200}, after: 2*time.Minute - time.Second, posts: 4},
+		"refused":                  {script: []int{400}, posts: 1, ends: true},
+		"down for ever":            {script: []int{503}, posts: 14, ends: true}, // as often as ten minutes allow
+		"client disabled":          {meanwhile: func(r *rig) { r.store.clients["push"].Disabled = true }, ends: true},
+		"client gone":              {meanwhile: func(r *rig) { delete(r.store.clients, "push") }, ends: true},
+		"grant revoked":            {meanwhile: revoke, ends: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			if r.world.script = c.script; c.script == nil {
+				r.world.script = []int{200}
+			}
+			_, b := r.ask("push")
+			r.now = r.now.Add(c.after)
+			if err := r.Answer(t.Context(), b.ID, anna, true); err != nil {
+				t.Fatal(err)
+			}
+			if c.meanwhile != nil {
+				c.meanwhile(r)
+			}
+			for range 700 {
+				if err := r.Deliver(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				r.now = r.now.Add(time.Second)
+			}
+			if len(r.world.got) != c.posts || len(r.store.deliveries) != 0 {
+				t.Errorf("%d posts, %d left", len(r.world.got), len(r.store.deliveries))
+			}
+			for _, grant := range r.store.grants {
+				if grant.Revoked != c.ends {
+					t.Errorf("revoked: %v", grant.Revoked)
+				}
+			}
+			if said := slices.Contains(r.events(), "grant.revoked"); said != c.ends {
+				t.Errorf("audit: %v", r.events())
+			}
+		})
+	}
+}
+
 // screen is a device that somebody built.
 type screen struct {
 	got []Notice
@@ -296,10 +456,10 @@ func (s *screen) Notify(_ context.Context, n Notice) error {
 }
 
 func TestDevices(t *testing.T) {
-	device := &screen{err: context.DeadlineExceeded}
+	device, inside := &screen{err: context.DeadlineExceeded}, &world{script: []int{http.StatusNoContent}}
 	r := newRig(t, func(d *Deps) {
 		d.Device = device
-		d.Webhook = &Webhook{URL: "https://devices.bank.example", Token: func() (oauth.Secret, error) { return "device-token", nil }}
+		d.Webhook = &Webhook{URL: "https://devices.bank.example", Token: func() (oauth.Secret, error) { return "device-token", nil }, Post: inside}
 	})
 	_, b := r.ask("poll")
 	want := Notice{
@@ -309,10 +469,14 @@ func TestDevices(t *testing.T) {
 	if diff := cmp.Diff([]Notice{want}, device.got); diff != "" {
 		t.Error(diff)
 	}
-	if err := r.Deliver(t.Context()); err != nil || len(r.world.got) != 1 {
-		t.Fatalf("%v, %d posts", err, len(r.world.got))
+	for id, d := range r.store.deliveries {
+		d.URL = "https://elsewhere.example" // the device's token goes nowhere that a row of the database says
+		r.store.deliveries[id] = d
 	}
-	got := r.world.got[0]
+	if err := r.Deliver(t.Context()); err != nil || len(inside.got) != 1 || len(r.world.got) != 0 {
+		t.Fatalf("%v, %d posts by the device's client, %d by the clients'", err, len(inside.got), len(r.world.got))
+	}
+	got := inside.got[0]
 	var told Notice
 	if err := json.Unmarshal([]byte(got.body), &told); err != nil || got.url != "https://devices.bank.example" || got.authorization != "Bearer device-token" {
 		t.Errorf("%+v, %v", got, err)
@@ -324,7 +488,7 @@ func TestDevices(t *testing.T) {
 
 func TestDevelopment(t *testing.T) {
 	r := newRig(t)
-	h := r.Development()
+	h := r.Development("/ciba/development/")
 	post := func(method, secret, action string) reply {
 		return r.serve(h, httptest.NewRequest(method, "/ciba/development/"+secret+"/"+action, nil))
 	}

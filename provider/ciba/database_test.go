@@ -55,6 +55,7 @@ func TestDatabase(t *testing.T) {
 	if err != nil || len(waiting) != 1 || waiting[0].Interval != 10 {
 		t.Fatalf("%+v, %v", waiting, err)
 	}
+	anna := oauth.EndUser{ID: "u1", AuthTime: now.Truncate(time.Second), ACR: "own", SessionID: "s1"}
 	for i, want := range []oauth.Code{"", oauth.InvalidRequest} {
 		if err := r.Answer(t.Context(), waiting[0].ID, anna, true); codeOf(err) != want {
 			t.Errorf("answer %d: %v", i, err)

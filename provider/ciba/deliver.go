@@ -3,12 +3,9 @@ package ciba
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"net/http"
 	"sync"
 	"time"
 
-	"signet/provider/fetch"
 	"signet/provider/oauth"
 )
 
@@ -20,12 +17,15 @@ const (
 )
 
 const (
-	// maxInFlight bounds the deliveries that one process has on their way.
-	maxInFlight = 32
-	// lease is longer than any attempt takes: a delivery whose process died is another's after it.
+	// maxHeld bounds the deliveries that one process has claimed, maxLane those of them that are for one client.
+	maxHeld, maxLane = 512, 32
+	// lease is how long a claim lasts: half of it to wait for a turn, half for the attempt. A delivery whose process
+	// died is another's after it.
 	lease = time.Minute
 	// firstRetry doubles with each attempt, up to lastRetry.
 	firstRetry, lastRetry = 2 * time.Second, time.Minute
+	// leastPush is how long a push is tried at least: the user may have answered in the last moment.
+	leastPush = 10 * time.Minute
 )
 
 // parcel is the secret part of a delivery, as it is sealed.
@@ -36,8 +36,8 @@ type parcel struct {
 
 func parcelContext(id string) []byte { return []byte("delivery " + id) }
 
-// delivery makes the change that queues a message.
-func (s *Service) delivery(ctx context.Context, kind, clientID, url string, until time.Time, p parcel) (oauth.Change, error) {
+// delivery makes the change that queues a message. It completes d with an id, what p seals, and when it is due.
+func (s *Service) delivery(ctx context.Context, d oauth.Delivery, p parcel) (oauth.Change, error) {
 	id, err := oauth.NewID(s.deps.Random)
 	if err != nil {
 		return nil, err
@@ -50,9 +50,8 @@ func (s *Service) delivery(ctx context.Context, kind, clientID, url string, unti
 	if err != nil {
 		return nil, err
 	}
-	return oauth.StoreDelivery{Delivery: oauth.Delivery{
-		ID: id, Kind: kind, ClientID: clientID, URL: url, Sealed: sealed, NextAt: s.now(), ExpiresAt: until,
-	}}, nil
+	d.ID, d.Sealed, d.NextAt = id, sealed, s.now()
+	return oauth.StoreDelivery{Delivery: d}, nil
 }
 
 // Run sends what is due, every so often and when this process has queued something, until ctx ends. Any number of
@@ -90,96 +89,50 @@ func (s *Service) Wake() {
 	}
 }
 
-// dispatch claims as many as there are places for and sends them beside each other, so that a client which does not
-// answer holds up nobody else's.
+// dispatch claims all that is due, as far as there is room for it. Each delivery waits for its turn among those for
+// the same client, so that one which does not answer holds up nobody else's; what finds no room there is put off.
 func (s *Service) dispatch(ctx context.Context, sending *sync.WaitGroup) error {
-	free := cap(s.slots) - len(s.slots)
-	if free == 0 {
-		return nil // whoever finishes wakes us
-	}
-	due, err := s.deps.Store.ClaimDeliveries(ctx, s.now(), lease, free)
-	for _, d := range due {
-		s.slots <- struct{}{}
-		sending.Go(func() {
-			full := len(s.slots) == cap(s.slots)
-			s.attempt(ctx, d)
-			<-s.slots
-			if full {
-				s.Wake()
+	for {
+		room := s.lanes.room()
+		if room == 0 {
+			return nil // whoever finishes wakes us
+		}
+		due, err := s.deps.Store.ClaimDeliveries(ctx, s.now(), lease, room)
+		for _, d := range due {
+			lane := laneOf(d)
+			if !s.lanes.enter(lane) {
+				s.postpone(ctx, d, "too many wait for this client")
+				continue
 			}
-		})
+			sending.Go(func() {
+				s.takeTurn(ctx, lane, d)
+				if s.lanes.leave(lane) {
+					s.Wake()
+				}
+			})
+		}
+		if err != nil || len(due) < room {
+			return err
+		}
 	}
-	return err
 }
 
-// attempt sends one delivery and records what came of it. Nothing is recorded when the process is told to stop:
-// the lease ends by itself.
-func (s *Service) attempt(ctx context.Context, d oauth.Delivery) {
-	attempt, cancel := context.WithTimeout(ctx, lease/2)
+// takeTurn attempts the delivery when the lane lets it. Who waits for too long has lost the claim: it comes again.
+func (s *Service) takeTurn(ctx context.Context, lane string, d oauth.Delivery) {
+	waiting, cancel := context.WithTimeout(ctx, lease/2)
 	defer cancel()
-	status, err := s.send(attempt, d)
-	if ctx.Err() != nil {
+	done, ok := s.lanes.turn(waiting, lane)
+	if !ok {
 		return
 	}
-	d.Attempts++
-	log := s.deps.Log.With("delivery", d.ID, "kind", d.Kind, "client_id", d.ClientID, "attempts", d.Attempts, "status", status)
-	next := s.now().Add(backoff(d.Attempts))
-	var change oauth.Change = oauth.FinishDelivery{ID: d.ID}
-	switch {
-	case err == nil && status/100 == 2:
-		log.InfoContext(ctx, "delivered")
-	case !again(status, err):
-		log.WarnContext(ctx, "delivery given up: it was refused", "cause", err)
-	case !next.Before(d.ExpiresAt):
-		log.WarnContext(ctx, "delivery given up: its time is over", "cause", err)
-	default:
-		log.WarnContext(ctx, "delivery put off", "cause", err)
-		change = oauth.RetryDelivery{ID: d.ID, NextAt: next, Attempts: d.Attempts}
-	}
-	if err := s.deps.Store.Commit(ctx, change); err != nil && ctx.Err() == nil {
-		log.ErrorContext(ctx, "a delivery's outcome was not kept: it will be sent again", "cause", err)
-	}
+	defer done()
+	s.attempt(ctx, d)
 }
 
-// again says whether another attempt may end better. A redirect is not followed, and a client that says 401 or
-// 403 is not asked twice (CIBA Core section 10.2).
-func again(status int, err error) bool {
-	if err != nil {
-		return !errors.Is(err, fetch.ErrRefused) && !errors.Is(err, errUnknownKind)
+// laneOf names those who wait for each other: the deliveries for one client, or those for the device service.
+func laneOf(d oauth.Delivery) string {
+	if d.Kind == kindDevice {
+		return deviceLane
 	}
-	return status/100 == 5
-}
-
-func backoff(attempts int) time.Duration {
-	wait := firstRetry
-	for range attempts - 1 {
-		if wait *= 2; wait >= lastRetry {
-			return lastRetry
-		}
-	}
-	return wait
-}
-
-var errUnknownKind = errors.New("this process does not know how to send this kind")
-
-func (s *Service) send(ctx context.Context, d oauth.Delivery) (status int, err error) {
-	plain, err := s.deps.Sealer.Open(ctx, d.Sealed, parcelContext(d.ID))
-	if err != nil {
-		return 0, err
-	}
-	var p parcel
-	if err := json.Unmarshal(plain, &p); err != nil {
-		return 0, err
-	}
-	switch d.Kind {
-	case kindPing, kindPush:
-	case kindDevice:
-		if p.Token, err = s.deps.Webhook.token(); err != nil {
-			return 0, err
-		}
-	default:
-		return 0, errUnknownKind
-	}
-	header := http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + p.Token}}
-	return s.deps.Post.Post(ctx, d.URL, header, p.Body)
+	return "client " + d.ClientID
 }

@@ -28,6 +28,7 @@ type Store interface {
 	// Backchannel and BackchannelByID return a request in any state.
 	Backchannel(ctx context.Context, digest oauth.Digest) (oauth.Backchannel, error)
 	BackchannelByID(ctx context.Context, id string) (oauth.Backchannel, error)
+	Grant(ctx context.Context, id string) (oauth.Grant, error)
 	// PendingBackchannels returns a user's pending, unexpired requests, the newest first, at most [MaxPending].
 	PendingBackchannels(ctx context.Context, userID string, now time.Time) ([]oauth.Backchannel, error)
 	// ClaimDeliveries returns deliveries that are due and moves them to now+lease: nobody else gets them until then.
@@ -38,7 +39,11 @@ type Store interface {
 }
 
 // MaxPending is how many requests can wait for one user; a further one is refused, since the user would not see it.
-const MaxPending = 50
+// MaxPendingOfClient is how many of them can be one client's, so that it does not keep others out.
+const (
+	MaxPending         = 50
+	MaxPendingOfClient = 5
+)
 
 // Sealer encrypts with a key of the key backend.
 type Sealer interface {
@@ -73,13 +78,9 @@ type Poster interface {
 // Push makes the tokens of an approved request for delivery by push (CIBA Core section 10.3.1).
 type Push interface {
 	// Tokens returns the JSON that the client gets, and what has to be committed after the grant. An *oauth.Error is
-	// a refusal: the client is told by push, too, and the changes are committed all the same.
+	// a refusal: there is no grant then, but the client is told by push, too, and the changes are committed all the
+	// same.
 	Tokens(ctx context.Context, client *oauth.Client, profile oauth.Profile, request oauth.Backchannel, authReqID oauth.Secret) (body []byte, changes []oauth.Change, err error)
-}
-
-// Auditor keeps an audit entry of a request that commits nothing; an error means that it is not kept.
-type Auditor interface {
-	Add(ctx context.Context, entry oauth.AuditEntry) error
 }
 
 // LoginHint is what a login_hint, and the subject of a login_hint_token, names a user by.
@@ -96,7 +97,9 @@ type HintIssuer struct {
 	Issuer string // "iss"
 	// Keys returns its public keys. An error means that they cannot be had now.
 	Keys func(ctx context.Context) (*jose.KeySet, error)
-	Algs []string // that count
+	// Fresh reads them anew, when none of them is the one that a token names. Optional.
+	Fresh func(ctx context.Context) (*jose.KeySet, error)
+	Algs  []string // that count
 }
 
 // Deps is what the service works with. Fields are required unless their comment says otherwise.
@@ -108,12 +111,11 @@ type Deps struct {
 	Keys         Keys
 	Details      Details   // optional: nil = no authorization_details are known
 	UserCodes    UserCodes // optional: nil = a user who has a code cannot be asked for
-	Post         Poster
-	Push         Push     // optional: nil = push is refused
-	Device       Device   // optional, see [Device]
-	Webhook      *Webhook // optional, see [Webhook]
+	Post         Poster    // reaches clients
+	Push         Push      // optional: nil = push is refused
+	Device       Device    // optional, see [Device]
+	Webhook      *Webhook  // optional, see [Webhook]
 	Floor        oauth.Profile
-	Audit        Auditor
 	Record       *audit.Recorder
 
 	Issuer      string
@@ -143,7 +145,8 @@ func (d Deps) validate() error {
 	need(d.Authenticate != nil && len(d.Endpoints) > 0, "Authenticate, with Endpoints,")
 	need(d.Store != nil && d.Sealer != nil && d.Keys != nil && d.Post != nil, "each of Store, Sealer, Keys and Post")
 	need(d.Floor.Name != "", "Floor")
-	need(d.Audit != nil && d.Record != nil, "Audit and Record")
+	need(d.Record != nil, "Record")
+	need(d.Webhook == nil || d.Webhook.URL != "" && d.Webhook.Token != nil && d.Webhook.Post != nil, "each of URL, Token and Post of Webhook")
 	need(d.Issuer != "" && d.ApprovalURL != "", "Issuer and ApprovalURL")
 	need(d.LoginHint == ByUsername || d.LoginHint == BySubject, "LoginHint, username or sub,")
 	need(len(d.Scopes) > 0, "Scopes")
@@ -158,9 +161,11 @@ func (d Deps) validate() error {
 
 // Service answers backchannel authentication requests. It is safe for concurrent use.
 type Service struct {
-	deps  Deps
-	wake  chan struct{}
-	slots chan struct{} // one for each delivery on its way
+	deps    Deps
+	wake    chan struct{}
+	lanes   *lanes
+	asked   *buckets // by pair: how often a client has asked for a user
+	unknown *buckets // by client: how often it has asked for nobody
 }
 
 // New makes a Service. It fails, naming everything that is missing.
@@ -171,7 +176,10 @@ func New(deps Deps) (*Service, error) {
 	if err := deps.validate(); err != nil {
 		return nil, err
 	}
-	return &Service{deps: deps, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxInFlight)}, nil
+	return &Service{
+		deps: deps, wake: make(chan struct{}, 1), lanes: newLanes(),
+		asked: newBuckets(deps.Clock, askBurst, askLeak), unknown: newBuckets(deps.Clock, unknownBurst, unknownLeak),
+	}, nil
 }
 
 // Modes are the token delivery modes that the service has, for discovery

@@ -10,12 +10,13 @@ import (
 	"signet/provider/web"
 )
 
-// Development answers requests for their users, without asking them: POST .../{auth_req_id}/{action}, the action
+// Development answers requests for their users, without asking them: POST {prefix}{auth_req_id}/{action}, the action
 // allow or deny. It is for conformance runs and for trying things out, never with real accounts: whoever has an
 // auth_req_id, the client that asked, could approve its own request. The configuration must ask for it by name.
-func (s *Service) Development() http.Handler {
+func (s *Service) Development(prefix string) http.Handler {
 	s.deps.Log.Warn("the CIBA development approver is on: clients can approve their own requests")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		web.HidePath(r, prefix)
 		status, err := s.approveUnasked(r)
 		if err != nil {
 			web.WriteError(w, r, s.deps.Log, err)

@@ -38,14 +38,22 @@ type Webhook struct {
 	URL string
 	// Token reads the bearer token, for each attempt anew, so that it can be replaced.
 	Token func() (oauth.Secret, error)
+	// Post reaches URL, which the operator chose, and need reach nothing else. Clients' addresses never go through it.
+	Post Poster
 }
 
-func (h *Webhook) token() (string, error) {
-	if h == nil || h.Token == nil {
-		return "", errors.New("no device service is configured any more")
+var errNoDevice = errors.New("no device service is configured any more")
+
+func (h *Webhook) poster() (Poster, error) {
+	if h == nil {
+		return nil, errNoDevice
 	}
-	token, err := h.Token()
-	return token.Reveal(), err
+	return h.Post, nil
+}
+
+func (h *Webhook) receiver() (address, token string, err error) {
+	secret, err := h.Token()
+	return h.URL, secret.Reveal(), err
 }
 
 func (s *Service) notice(request oauth.Backchannel, client *oauth.Client) Notice {
@@ -62,7 +70,8 @@ func (s *Service) deviceDelivery(ctx context.Context, n Notice) (oauth.Change, e
 	if err != nil {
 		return nil, err
 	}
-	return s.delivery(ctx, kindDevice, n.ClientID, s.deps.Webhook.URL, n.ExpiresAt, parcel{Body: body})
+	about := oauth.Delivery{Kind: kindDevice, ClientID: n.ClientID, URL: s.deps.Webhook.URL, ExpiresAt: n.ExpiresAt}
+	return s.delivery(ctx, about, parcel{Body: body})
 }
 
 // tell gives the notice to whoever is to know of a request that has just been committed.

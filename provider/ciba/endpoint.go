@@ -55,11 +55,11 @@ func (s *Service) acknowledge(w http.ResponseWriter, r *http.Request) (*response
 		return nil, fault
 	}
 	user, err := s.hinted(ctx, caller, params, now)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = s.admit(ctx, caller.Client, user, params.Secret("user_code"), now)
 	}
-	if err := s.admit(ctx, caller.Client, user, params.Secret("user_code"), now); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, s.refused(ctx, caller, user, used, err)
 	}
 	request, authReqID, err := s.open(ctx, caller.Client, user, asked, now)
 	if err != nil {
@@ -71,6 +71,7 @@ func (s *Service) acknowledge(w http.ResponseWriter, r *http.Request) (*response
 		return nil, err
 	}
 	if err := s.deps.Store.Commit(ctx, slices.Concat(caller.Changes, used, changes)...); err != nil {
+		s.asked.add(pair(request.ClientID, request.UserID), -1) // the user never heard of it
 		return nil, replayed(err, used)
 	}
 	s.tell(ctx, notice)
@@ -154,6 +155,30 @@ func (s *Service) opening(ctx context.Context, request oauth.Backchannel, notice
 	return append(changes, delivery), err
 }
 
+// refused keeps what a client has to answer for, and uses up its proofs: it asked for nobody, or without the user's
+// code. Nothing else that is refused tells it anything.
+func (s *Service) refused(ctx context.Context, caller oauth.ClientAuthentication, user oauth.User, used []oauth.Change, cause error) error {
+	var fault *oauth.Error
+	if !errors.As(cause, &fault) {
+		return cause
+	}
+	switch fault.Code {
+	case oauth.UnknownUserID, oauth.MissingUserCode, oauth.InvalidUserCode:
+	default:
+		return cause
+	}
+	entry, err := s.deps.Record.Change(audit.BackchannelRefused, oauth.AuditEntry{
+		RequestID: web.RequestID(ctx), ClientID: caller.Client.ID, Subject: user.ID, Detail: map[string]any{"error": string(fault.Code)},
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.deps.Store.Commit(ctx, slices.Concat(caller.Changes, used, []oauth.Change{entry})...); err != nil {
+		return replayed(err, used)
+	}
+	return cause
+}
+
 // secrets are the secret parts of a request, as they are sealed.
 type secrets struct {
 	AuthReqID string `json:"auth_req_id"`
@@ -172,6 +197,9 @@ func (s *Service) seal(ctx context.Context, request oauth.Backchannel, what secr
 
 func (s *Service) unseal(ctx context.Context, request oauth.Backchannel) (secrets, error) {
 	var what secrets
+	if request.Mode == oauth.BackchannelPoll {
+		return what, nil // it has none
+	}
 	plain, err := s.deps.Sealer.Open(ctx, request.Sealed, sealContext(request))
 	if err != nil {
 		return what, err

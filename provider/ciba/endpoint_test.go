@@ -1,7 +1,9 @@
 package ciba
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"signet/provider/jose"
 	"signet/provider/oauth"
 )
 
@@ -54,6 +57,8 @@ func TestRequest(t *testing.T) {
 		"ping without a token":         {"ping", []string{"client_notification_token", ""}, oauth.InvalidRequest, 400},
 		"ping with no bearer token":    {"ping", []string{"client_notification_token", "a b"}, oauth.InvalidRequest, 400},
 		"ping with a long token":       {"ping", []string{"client_notification_token", strings.Repeat("a", 1025)}, oauth.InvalidRequest, 400},
+		"user code, not registered":    {"ping", []string{"user_code", "4711"}, oauth.InvalidRequest, 400},
+		"not registered, user has one": {"ping", []string{"login_hint", "carl"}, oauth.MissingUserCode, 400},
 		"user code missing":            {"poll", []string{"login_hint", "carl"}, oauth.MissingUserCode, 400},
 		"user code wrong":              {"poll", []string{"login_hint", "carl", "user_code", "4712"}, oauth.InvalidUserCode, 400},
 		"expiry 0":                     {"poll", []string{"requested_expiry", "0"}, oauth.InvalidRequest, 400},
@@ -66,8 +71,13 @@ func TestRequest(t *testing.T) {
 			if got.Status != c.status || got.Error != c.want {
 				t.Fatalf("%d %s, want %d %s", got.Status, got.body, c.status, c.want)
 			}
-			if c.want != "" && (r.store.commits != 0 || len(r.store.requests) != 0) {
-				t.Error("a refused request changed something")
+			kept := 0
+			switch c.want {
+			case oauth.UnknownUserID, oauth.MissingUserCode, oauth.InvalidUserCode:
+				kept = 1 // the audit log has it
+			}
+			if c.want != "" && (r.store.commits != kept || len(r.store.entries) != kept || len(r.store.requests) != 0) {
+				t.Errorf("a refused request made %d commits with %+v", r.store.commits, r.store.entries)
 			}
 		})
 	}
@@ -140,9 +150,10 @@ func TestSignedRequest(t *testing.T) {
 		"nbf 70 minutes ago":         {claims: map[string]any{"nbf": at(-70 * time.Minute)}, want: oauth.InvalidRequest},
 		"no jti":                     {claims: map[string]any{"jti": nil}, want: oauth.InvalidRequest},
 		"jti too long":               {claims: map[string]any{"jti": strings.Repeat("j", 257)}, want: oauth.InvalidRequest},
+		"client_id as sub":           {claims: map[string]any{"sub": "fapi"}, want: oauth.InvalidRequest},
 		"two hints":                  {claims: map[string]any{"id_token_hint": "x"}, want: oauth.InvalidRequest},
 		"a request inside":           {claims: map[string]any{"request": "x"}, want: oauth.InvalidRequest},
-		"scope is no string":         {claims: map[string]any{"scope": []string{"openid"}}, want: oauth.InvalidRequest},
+		"scope is no string":         {claims: map[string]any{"scope": []string{"openid"}}, want: oauth.InvalidScope},
 		"control characters":         {claims: map[string]any{"login_hint": "an\x00na"}, want: oauth.InvalidRequest},
 		"long binding message":       {claims: map[string]any{"binding_message": strings.Repeat("x", 65)}, want: oauth.InvalidBindingMessage},
 		"unknown user":               {claims: map[string]any{"login_hint": "dora"}, want: oauth.UnknownUserID},
@@ -265,13 +276,27 @@ func TestLoginHintToken(t *testing.T) {
 		"nobody":         {map[string]any{"sub": nil}, oauth.InvalidRequest},
 		"not yet":        {map[string]any{"nbf": noon.Add(time.Hour).Unix()}, oauth.InvalidRequest},
 		"unknown":        {map[string]any{"sub": "dora"}, oauth.UnknownUserID},
+		"no iat":         {map[string]any{"iat": nil}, oauth.InvalidRequest},
+		"from later":     {map[string]any{"iat": noon.Add(time.Minute).Unix()}, oauth.InvalidRequest},
+		"ten minutes":    {map[string]any{"exp": noon.Add(10 * time.Minute).Unix()}, ""},
+		"eleven minutes": {map[string]any{"exp": noon.Add(11 * time.Minute).Unix()}, oauth.InvalidRequest},
+		"an old one":     {map[string]any{"iat": noon.Add(-time.Hour).Unix()}, oauth.InvalidRequest},
+		"for the client": {map[string]any{"azp": "poll", "client_id": "poll"}, ""},
+		"for another":    {map[string]any{"azp": "ping"}, oauth.InvalidRequest},
+		"another's id":   {map[string]any{"client_id": "ping"}, oauth.InvalidRequest},
+		"azp is a list":  {map[string]any{"azp": []string{"poll"}}, oauth.InvalidRequest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			claims := map[string]any{"iss": "https://hints.example", "sub": "anna", "aud": issuer, "exp": noon.Add(time.Minute).Unix()}
+			claims := map[string]any{"iss": "https://hints.example", "sub": "anna", "aud": issuer, "iat": noon.Unix(), "exp": noon.Add(time.Minute).Unix()}
 			for k, v := range c.claims {
 				if claims[k] = v; v == nil {
 					delete(claims, k)
+				}
+			}
+			for _, typ := range []string{"at+jwt", "dpop+jwt", "oauth-authz-req+jwt"} {
+				if got := r.post(form("poll", "login_hint", "", "login_hint_token", r.sign(r.hint, typ, claims))); got.Error != oauth.InvalidRequest {
+					t.Errorf("%s: %s", typ, got.body)
 				}
 			}
 			got := r.post(form("poll", "login_hint", "", "login_hint_token", r.sign(r.hint, "", claims)))
@@ -289,24 +314,132 @@ func TestLoginHintToken(t *testing.T) {
 	}
 }
 
-// A wrong user code leaves a trace, and too many requests for one user are refused.
+// A hint issuer's key that is not known yet is asked for.
+func TestHintIssuerRotates(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want int
+	}{"there": {nil, http.StatusOK}, "not to be had": {errors.New("down"), http.StatusServiceUnavailable}} {
+		t.Run(name, func(t *testing.T) {
+			next, _, fresh := newKey(t, "next")
+			r := newRig(t, func(d *Deps) {
+				d.HintIssuers[0].Fresh = func(context.Context) (*jose.KeySet, error) { return fresh, c.err }
+			})
+			claims := map[string]any{"iss": "https://hints.example", "sub": "anna", "aud": issuer, "iat": noon.Unix(), "exp": noon.Add(time.Minute).Unix()}
+			if got := r.post(form("poll", "login_hint", "", "login_hint_token", r.sign(next, "JWT", claims))); got.Status != c.want {
+				t.Errorf("%d %s", got.Status, got.body)
+			}
+		})
+	}
+}
+
+// One client cannot flood a user, nor keep others out.
 func TestAdmission(t *testing.T) {
 	r := newRig(t)
-	r.post(form("poll", "login_hint", "carl", "user_code", "4712"))
-	if len(r.store.entries) != 1 || r.store.entries[0].Event != "login.failed" || r.store.entries[0].Subject != "u3" {
-		t.Errorf("audit: %+v", r.store.entries)
-	}
-	for range MaxPending {
+	for range MaxPendingOfClient {
 		r.ask("poll")
 	}
 	if got := r.post(form("poll")); got.Error != oauth.InvalidRequest {
-		t.Errorf("%s", got.body)
+		t.Errorf("one more than a client may: %s", got.body)
+	}
+	r.ask("ping")
+	for i := range MaxPending { // of other clients
+		digest := oauth.Secret(fmt.Sprint(i)).Digest()
+		r.store.requests[digest] = oauth.Backchannel{Digest: digest, ClientID: fmt.Sprint(i), UserID: "u1", Status: oauth.BackchannelPending, ExpiresAt: noon.Add(time.Minute)}
+	}
+	if got := r.post(form("push")); got.Error != oauth.InvalidRequest {
+		t.Errorf("more than a user can see: %s", got.body)
 	}
 	r.now = r.now.Add(3 * time.Minute)
 	r.ask("poll")
 	r = newRig(t, func(d *Deps) { d.UserCodes = nil })
 	if got := r.post(form("poll", "login_hint", "carl", "user_code", "4711")); got.Status != http.StatusServiceUnavailable {
 		t.Errorf("user codes cannot be judged: %s", got.body)
+	}
+}
+
+// A place that is free again is not free of charge: denials count for more than what expired, approvals for nothing.
+func TestPace(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer func(*rig, oauth.Backchannel) error
+		most   int // requests in a row; 0 = no end
+	}{
+		"approved": {func(r *rig, b oauth.Backchannel) error { return r.Answer(t.Context(), b.ID, anna, true) }, 0},
+		"denied":   {func(r *rig, b oauth.Backchannel) error { return r.Answer(t.Context(), b.ID, anna, false) }, askBurst / (1 + askDenied)},
+		"expired": {func(r *rig, b oauth.Backchannel) error {
+			delete(r.store.requests, b.Digest)
+			return nil
+		}, askBurst},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, made := newRig(t), 0
+			for range 3 * askBurst {
+				got := r.post(form("poll"))
+				if got.Status != http.StatusOK {
+					break
+				}
+				made++
+				if err := c.answer(r, r.store.requests[oauth.Secret(got.AuthReqID).Digest()]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if want := c.most; made != want && (want > 0 || made != 3*askBurst) {
+				t.Errorf("%d requests, want %d", made, want)
+			}
+			if made == 3*askBurst {
+				return
+			}
+			r.ask("ping") // another client's
+			r.now = r.now.Add(askLeak)
+			r.ask("poll")
+		})
+	}
+}
+
+// Who asks for names until one exists is slowed down; that its hints cost nothing when they are right, or signed by
+// somebody, keeps others going.
+func TestUnknownHints(t *testing.T) {
+	r := newRig(t)
+	for range unknownBurst {
+		if got := r.post(form("poll", "login_hint", "dora")); got.Error != oauth.UnknownUserID {
+			t.Fatal(got.body)
+		}
+	}
+	for _, name := range []string{"dora", "anna"} { // neither says whether it exists
+		if got := r.post(form("poll", "login_hint", name)); got.Error != oauth.InvalidRequest {
+			t.Errorf("%s: %s", name, got.body)
+		}
+	}
+	if got := r.events(); len(got) != unknownBurst || got[0] != "backchannel.refused" {
+		t.Errorf("audit: %v", got)
+	}
+	r.ask("ping")
+	r.now = r.now.Add(unknownLeak)
+	r.ask("poll")
+	r.ask("poll")
+}
+
+// What is refused for the user's sake uses up the client's proof and its request object, and says so in the log.
+func TestRefusalIsKept(t *testing.T) {
+	r := newRig(t)
+	signed := map[string][]string{"client_id": {"fapi"}, "request": {r.sign(r.key, "", r.claims(map[string]any{"login_hint": "carl"}))}}
+	if got := r.post(signed); got.Error != oauth.MissingUserCode {
+		t.Fatal(got.body)
+	}
+	if len(r.store.used) != 1 || len(r.store.entries) != 1 {
+		t.Fatalf("%v, %+v", r.store.used, r.store.entries)
+	}
+	entry := r.store.entries[0]
+	if entry.Event != "backchannel.refused" || entry.Subject != "u3" || entry.ClientID != "fapi" || entry.Detail["error"] != "missing_user_code" {
+		t.Errorf("%+v", entry)
+	}
+	if got := r.post(signed); got.Error != oauth.InvalidRequest {
+		t.Errorf("once more: %s", got.body)
+	}
+	r.store.commits = 0
+	r.post(form("poll", "login_hint", "carl", "user_code", "4712"))
+	if r.store.commits != 1 || r.store.entries[1].Detail["error"] != "invalid_user_code" {
+		t.Errorf("%+v", r.store.entries)
 	}
 }
 
@@ -333,7 +466,7 @@ func TestNewListsAllThatIsMissing(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, what := range []string{"Authenticate", "Store", "Floor", "Audit", "Issuer", "LoginHint", "Scopes", "Expiry", "Interval", "Clock", "HintIssuers"} {
+	for _, what := range []string{"Authenticate", "Store", "Floor", "Record", "Issuer", "LoginHint", "Scopes", "Expiry", "Interval", "Clock", "HintIssuers"} {
 		if !strings.Contains(err.Error(), what) {
 			t.Errorf("%s is not named: %v", what, err)
 		}

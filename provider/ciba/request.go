@@ -1,8 +1,6 @@
 package ciba
 
 import (
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,8 +15,6 @@ const (
 	maxBindingMessage    = 64   // characters: what a small screen shows at once (CIBA Core section 7.1: relatively short)
 	maxNotificationToken = 1024 // characters (CIBA Core section 7.1)
 	maxHint              = 256  // bytes of a login_hint
-	maxResources         = 16
-	maxACRValues         = 16
 )
 
 // asked is a validated request, but for its user.
@@ -36,7 +32,7 @@ type asked struct {
 func (s *Service) validate(caller oauth.ClientAuthentication, p oauth.Params) (asked, *oauth.Error) {
 	var a asked
 	for _, rule := range []func(oauth.ClientAuthentication, oauth.Params, *asked) *oauth.Error{
-		checkHints, s.checkScope, s.checkResources, s.checkDetails, checkACR, checkBindingMessage, checkToken, s.checkExpiry,
+		checkHints, s.checkScope, s.checkResources, s.checkDetails, checkACR, checkBindingMessage, checkToken, checkUserCode, s.checkExpiry,
 	} {
 		if fault := rule(caller, p, &a); fault != nil {
 			return asked{}, fault
@@ -59,51 +55,23 @@ func checkHints(_ oauth.ClientAuthentication, p oauth.Params, _ *asked) *oauth.E
 	return nil
 }
 
-// checkScope keeps what is understood and registered, as the authorization endpoint does: values that no resource
-// here knows are ignored, known ones that the client may not have are refused.
-func (s *Service) checkScope(caller oauth.ClientAuthentication, p oauth.Params, a *asked) *oauth.Error {
+// checkScope keeps what is understood and registered, as the authorization endpoint does.
+func (s *Service) checkScope(caller oauth.ClientAuthentication, p oauth.Params, a *asked) (fault *oauth.Error) {
 	if !p.Has("scope") {
 		return oauth.Errorf(oauth.InvalidRequest, "scope is missing")
 	}
-	scope, ok := oauth.ParseScope(p.Get("scope"))
-	if !ok {
-		return oauth.Errorf(oauth.InvalidScope, "scope is malformed")
+	if a.scope, fault = caller.Client.RequestedScope(p.Get("scope"), s.deps.Scopes); fault != nil {
+		return fault
 	}
-	if !scope.Has(oauth.ScopeOpenID) {
+	if !a.scope.Has(oauth.ScopeOpenID) {
 		return oauth.Errorf(oauth.InvalidScope, "scope must have openid (CIBA Core section 7.1)")
-	}
-	a.scope = scope.Intersect(s.deps.Scopes)
-	if !caller.Client.Allows(oauth.GrantRefreshToken) { // nothing could come of it (OpenID Connect Core section 11)
-		a.scope = slices.DeleteFunc(a.scope, func(token string) bool { return token == oauth.ScopeOfflineAccess })
-	}
-	if !a.scope.Within(caller.Client.Scopes()) {
-		return oauth.Errorf(oauth.InvalidScope, "the client is not registered for all of the scope")
 	}
 	return nil
 }
 
-// checkResources applies RFC 8707 section 2. What the user is shown and grants is settled here.
-func (s *Service) checkResources(caller oauth.ClientAuthentication, p oauth.Params, a *asked) *oauth.Error {
-	registered := caller.Client.Resources
-	for _, resource := range p.All("resource") {
-		if resource == "" || slices.Contains(a.resources, resource) {
-			continue
-		}
-		u, err := url.Parse(resource)
-		if err != nil || !u.IsAbs() || strings.Contains(resource, "#") {
-			return oauth.Errorf(oauth.InvalidTarget, "resource must be an absolute URI without a fragment")
-		}
-		if !slices.Contains(s.deps.Resources, resource) || !slices.Contains(registered, resource) {
-			return oauth.Errorf(oauth.InvalidTarget, "the resource is not known or not allowed for this client")
-		}
-		if a.resources = append(a.resources, resource); len(a.resources) > maxResources {
-			return oauth.Errorf(oauth.InvalidTarget, "too many resources")
-		}
-	}
-	if len(a.resources) == 0 {
-		a.resources = registered[:min(1, len(registered))]
-	}
-	return nil
+func (s *Service) checkResources(caller oauth.ClientAuthentication, p oauth.Params, a *asked) (fault *oauth.Error) {
+	a.resources, fault = caller.Client.RequestedResources(p.All("resource"), s.deps.Resources)
+	return fault
 }
 
 func (s *Service) checkDetails(caller oauth.ClientAuthentication, p oauth.Params, a *asked) (fault *oauth.Error) {
@@ -118,15 +86,9 @@ func (s *Service) checkDetails(caller oauth.ClientAuthentication, p oauth.Params
 	return fault
 }
 
-func checkACR(caller oauth.ClientAuthentication, p oauth.Params, a *asked) *oauth.Error {
-	a.acrValues = strings.Fields(p.Get("acr_values"))
-	if len(a.acrValues) == 0 {
-		a.acrValues = caller.Client.DefaultACR
-	}
-	if len(a.acrValues) > maxACRValues {
-		return oauth.Errorf(oauth.InvalidRequest, "too many acr_values")
-	}
-	return nil
+func checkACR(caller oauth.ClientAuthentication, p oauth.Params, a *asked) (fault *oauth.Error) {
+	a.acrValues, fault = caller.Client.RequestedACR(strings.Fields(p.Get("acr_values")))
+	return fault
 }
 
 // checkBindingMessage takes what a device can show as it was meant: short, on one line, and nothing invisible that
@@ -157,6 +119,14 @@ func checkToken(caller oauth.ClientAuthentication, p oauth.Params, a *asked) *oa
 		return oauth.Errorf(oauth.InvalidRequest, "client_notification_token is missing: the client is registered for ping or push (CIBA Core section 7.1)")
 	case !isBearer(a.notificationToken.Reveal()):
 		return oauth.Errorf(oauth.InvalidRequest, "client_notification_token is not a bearer token of at most %d characters (RFC 6750 section 2.1)", maxNotificationToken)
+	}
+	return nil
+}
+
+// checkUserCode: only a client that is registered for user codes sends one (CIBA Core section 7.1).
+func checkUserCode(caller oauth.ClientAuthentication, p oauth.Params, _ *asked) *oauth.Error {
+	if p.Has("user_code") && !caller.Client.BackchannelUserCode {
+		return oauth.Errorf(oauth.InvalidRequest, "this client is not registered to send a user_code: backchannel_user_code_parameter (CIBA Core section 4)")
 	}
 	return nil
 }

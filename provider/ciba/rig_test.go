@@ -113,11 +113,8 @@ func (d *desk) ClaimDeliveries(_ context.Context, now time.Time, lease time.Dura
 	return due, d.failure
 }
 
-func (d *desk) Add(_ context.Context, entry oauth.AuditEntry) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.entries = append(d.entries, entry)
-	return d.failure
+func (d *desk) Grant(_ context.Context, id string) (oauth.Grant, error) {
+	return find(d, d.grants, id)
 }
 
 func (d *desk) Commit(_ context.Context, changes ...oauth.Change) error {
@@ -155,6 +152,10 @@ func (d *desk) apply(change oauth.Change) {
 		d.requests[c.Request.Digest] = c.Request
 	case oauth.StoreGrant:
 		d.grants[c.Grant.ID] = c.Grant
+	case oauth.RevokeGrant:
+		grant := d.grants[c.GrantID]
+		grant.Revoked = true
+		d.grants[c.GrantID] = grant
 	case oauth.StoreDelivery:
 		d.deliveries[c.Delivery.ID] = c.Delivery
 	case oauth.RetryDelivery:
@@ -316,10 +317,11 @@ func newRig(t testing.TB, changes ...func(*Deps)) *rig {
 	} {
 		r.store.clients[c.ID] = c
 	}
+	r.store.clients["poll"].BackchannelUserCode = true
 	deps := Deps{
 		Authenticate: gate{r.store}, Endpoints: []string{issuer + "/bc-authorize"}, Store: r.store, Sealer: keystest.NewMemory(),
 		Keys: r.own, Details: details{}, UserCodes: codes{}, Post: r.world, Push: tokens{}, Floor: oauth.Profiles[oauth.ProfileOpenID],
-		Audit: r.store, Record: audit.NewRecorder(func() time.Time { return r.now }, rand.Reader),
+		Record: audit.NewRecorder(func() time.Time { return r.now }, rand.Reader),
 		Issuer: issuer, ApprovalURL: issuer + "/interaction/approvals",
 		HintIssuers: []HintIssuer{{Issuer: "https://hints.example", Algs: []string{"ES256"}, Keys: func(context.Context) (*jose.KeySet, error) { return hintKeys, nil }}},
 		Scopes:      oauth.Scope{"openid", "offline_access", "accounts", "payments"}, Resources: []string{"https://rs.example", "https://other.example"},

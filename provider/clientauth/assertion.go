@@ -80,6 +80,8 @@ func (a *assertion) verified(v jose.Verified, r *Request, c *oauth.Client, p oau
 	switch {
 	case !validType(v.Typ):
 		return refuse("is of another type")
+	case isRequest(claims):
+		return refuse("is a request object")
 	case claims.Issuer != c.ID || claims.Subject != c.ID:
 		return refuse("must have the client_id as iss and sub")
 	case !validAudience(claims, p, issuer, r.Endpoints):
@@ -121,6 +123,13 @@ func validAudience(claims *jose.Claims, p oauth.Profile, issuer string, endpoint
 // validType refuses JWTs that say that they are something else (RFC 8725 section 3.11).
 func validType(typ string) bool {
 	return typ == "" || strings.EqualFold(typ, "JWT") || strings.EqualFold(typ, "client-authentication+jwt")
+}
+
+// isRequest tells request objects, which may have the look of an assertion otherwise (RFC 9101 section 10.8): each has
+// one of these, those of backchannel authentication one of the hints (CIBA Core section 7.1).
+func isRequest(claims *jose.Claims) bool {
+	return slices.ContainsFunc([]string{"response_type", "redirect_uri", "request_uri", "login_hint", "login_hint_token", "id_token_hint"},
+		func(name string) bool { _, sent := claims.Raw[name]; return sent })
 }
 
 // algorithms returns the allowed ones, or of those the one that the client is registered with.

@@ -101,6 +101,12 @@ func TestAssertionClaimsRefused(t *testing.T) {
 		{"empty jti", "", "", map[string]any{"jti": ""}},
 		{"long jti", "", "", map[string]any{"jti": strings.Repeat("j", maxJTI+1)}},
 		{"jti is a number", "", "", map[string]any{"jti": 7}},
+		{"an authorization request", "", "", map[string]any{"response_type": "code"}},
+		{"a part of one", "", "JWT", map[string]any{"redirect_uri": "https://app.example/cb"}},
+		{"a reference to one", "", "", map[string]any{"request_uri": "urn:x"}},
+		{"a backchannel request", "", "", map[string]any{"login_hint": "anna"}},
+		{"a backchannel request by token", "", "", map[string]any{"login_hint_token": "x"}},
+		{"a backchannel request by ID token", "", "", map[string]any{"id_token_hint": "x"}},
 		{"an access token", "", "at+jwt", nil},
 		{"a DPoP proof", "", "dpop+jwt", nil},
 	}

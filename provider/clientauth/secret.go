@@ -54,6 +54,40 @@ func HashSecret(secret oauth.Secret, random oauth.Random) (string, error) {
 	return argonText(salt, argon2.IDKey([]byte(text), salt, argonTime, argonMemory, argonLanes, argonKey)), nil
 }
 
+// KeepSecret puts the secret into the form in which it rests: sealed for the one method that computes with it,
+// hashed for the others. Any that the client had before is gone; methods without a secret keep none.
+func KeepSecret(ctx context.Context, sealer Sealer, random oauth.Random, c *oauth.Client, secret oauth.Secret) (err error) {
+	c.SecretHash, c.SecretSealed = "", nil
+	switch c.AuthMethod {
+	case oauth.AuthSecretJWT:
+		c.SecretSealed, err = SealSecret(ctx, sealer, c.ID, secret)
+	case oauth.AuthSecretBasic, oauth.AuthSecretPost:
+		c.SecretHash, err = HashSecret(secret, random)
+	}
+	return err
+}
+
+// KeepsSecret says whether the client has a secret in the form that its method needs.
+func KeepsSecret(c *oauth.Client) bool {
+	if c.AuthMethod == oauth.AuthSecretJWT {
+		return len(c.SecretSealed) > 0
+	}
+	return c.AuthMethod.UsesSecret() && c.SecretHash != ""
+}
+
+// IsSecret says whether the secret is the client's. The comparison takes constant time.
+func IsSecret(ctx context.Context, sealer Sealer, c *oauth.Client, secret oauth.Secret) (bool, error) {
+	if len(c.SecretSealed) == 0 {
+		return CheckSecret(c.SecretHash, secret)
+	}
+	kept, err := sealer.Open(ctx, c.SecretSealed, sealContext(c.ID))
+	if err != nil {
+		return false, fmt.Errorf("opening the client's secret: %w", err)
+	}
+	defer clear(kept)
+	return subtle.ConstantTimeCompare(kept, []byte(secret.Reveal())) == 1, nil
+}
+
 func argonText(salt, key []byte) string {
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf("%sv=%d$m=%d,t=%d,p=%d$%s$%s", argonPrefix, argon2.Version, argonMemory, argonTime,

@@ -60,6 +60,8 @@ type Metadata struct {
 	IntrospectionAlgs []string `json:"introspection_signing_alg_values_supported,omitempty"` // RFC 9701 section 7
 	ACRValues         []string `json:"acr_values_supported,omitempty"`                       // OpenID Connect Discovery section 3
 
+	RegistrationEndpoint string `json:"registration_endpoint,omitempty"` // RFC 8414 section 2
+
 	Backchannel
 	GrantManagement
 }
@@ -88,6 +90,7 @@ type Aliases struct {
 	PushedEndpoint        string `json:"pushed_authorization_request_endpoint,omitempty"`
 	BackchannelEndpoint   string `json:"backchannel_authentication_endpoint,omitempty"`
 	GrantEndpoint         string `json:"grant_management_endpoint,omitempty"`
+	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 }
 
 // Handler serves the metadata. It is encoded once: it cannot change while the process runs.

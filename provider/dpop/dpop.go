@@ -28,6 +28,10 @@ const (
 // Type is the JWT header type of a proof (RFC 9449 section 4.2).
 const Type = "dpop+jwt"
 
+// ErrOtherKey is among the causes of the error for a proof with another key than [Options.JKT]. Its signature has not
+// been looked at.
+var ErrOtherKey = errors.New("another key")
+
 // Options are what a proof is checked against.
 type Options struct {
 	Method string   // of the request: htm
@@ -70,15 +74,15 @@ func Verify(proof string, o Options) (Proof, error) {
 	if len(proof) > MaxSize {
 		return Proof{}, refuse("is too long", nil)
 	}
-	verified, err := jose.VerifyEmbedded(proof, o.Algs)
+	verified, err := jose.VerifyEmbedded(proof, o.Algs, o.JKT)
+	if errors.Is(err, jose.ErrUnknownKey) {
+		err = errors.Join(ErrOtherKey, err)
+	}
 	if err != nil {
 		return Proof{}, refuse(words(err), err)
 	}
 	if verified.Typ != Type {
 		return Proof{}, refuse("must have the typ dpop+jwt", nil)
-	}
-	if o.JKT != "" && verified.Thumbprint != o.JKT {
-		return Proof{}, refuse("is signed with another key than the one that is expected", nil)
 	}
 	claims, err := jose.ParseClaims(verified.Payload)
 	if err != nil {
@@ -106,6 +110,8 @@ func words(err error) string {
 	switch {
 	case errors.Is(err, jose.ErrAlgorithm):
 		return "is signed with an algorithm that is not accepted, or that does not fit its key"
+	case errors.Is(err, ErrOtherKey):
+		return "is signed with another key than the one that is expected"
 	case errors.Is(err, jose.ErrSignature):
 		return "does not match its signature"
 	default:

@@ -142,6 +142,20 @@ func parse(address string) (*url.URL, error) {
 	return target, nil
 }
 
+// HostPort returns the host and port of an address that [Client.Get] takes, as Options.AllowHosts has them: with the
+// port, also where the address leaves it out.
+func HostPort(address string) (string, error) {
+	target, err := parse(address)
+	if err != nil {
+		return "", err
+	}
+	port := target.Port()
+	if port == "" {
+		port = "443"
+	}
+	return net.JoinHostPort(target.Hostname(), port), nil
+}
+
 // withoutURL strips the URL that net/http puts into its errors: its path or query may be confidential.
 func withoutURL(err error) error {
 	var wrapped *url.Error

@@ -53,7 +53,7 @@ type endpoint struct{ Deps }
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	grant, err := e.answer(w, r)
 	if err != nil {
-		web.WriteBearerError(w, r, e.Log, err, e.Guard.Algs...)
+		web.WriteBearerError(w, r, e.Log, err, e.Guard.Algs()...)
 		return
 	}
 	web.NoStore(w.Header())
@@ -146,7 +146,8 @@ func (e *endpoint) find(ctx context.Context, id string, token *resource.Token) (
 
 func noSuchGrant() *oauth.Error { return oauth.Errorf(oauth.NotFound, "there is no such grant") }
 
-// revoke returns the changes that end the grant, and with it every token made from it.
+// revoke returns the changes that end the grant, and with it every token made from it. Nor does the user's agreement
+// outlive it: a silent request would bring back what was ended.
 func (e *endpoint) revoke(ctx context.Context, grant oauth.Grant) ([]oauth.Change, error) {
 	record, err := e.Record.Change(audit.GrantRevoked, oauth.AuditEntry{
 		RequestID: web.RequestID(ctx), ClientID: grant.ClientID, Subject: grant.UserID, GrantID: grant.ID,
@@ -155,7 +156,10 @@ func (e *endpoint) revoke(ctx context.Context, grant oauth.Grant) ([]oauth.Chang
 	if err != nil {
 		return nil, err
 	}
-	return []oauth.Change{oauth.RevokeGrant{GrantID: grant.ID, At: e.Clock()}, record}, nil
+	return []oauth.Change{
+		oauth.RevokeGrant{GrantID: grant.ID, At: e.Clock()},
+		oauth.ForgetConsent{UserID: grant.UserID, ClientID: grant.ClientID}, record,
+	}, nil
 }
 
 // status is the answer to a query (Grant Management for OAuth 2.0 section 7.4).

@@ -70,11 +70,15 @@ func (h *house) Commit(_ context.Context, changes ...oauth.Change) error {
 	return h.failure
 }
 
-func (h *house) Verify(_ context.Context, token oauth.Secret, sender oauth.Confirmation) (*resource.Token, error) {
-	if token != "token" || !h.token.Confirmation.HeldBy(sender) {
+func (h *house) Active(_ context.Context, token oauth.Secret) (*resource.Token, error) {
+	if token != "token" {
 		return nil, oauth.Errorf(oauth.InvalidToken, "no such token")
 	}
 	return &h.token, nil
+}
+
+func (h *house) Client(_ context.Context, id string) (*oauth.Client, error) {
+	return &oauth.Client{ID: id}, nil
 }
 
 func (h *house) From(_ http.ResponseWriter, r *http.Request, _ *x509.Certificate, urls, _ []string, _ oauth.Secret) (binding.Sender, error) {
@@ -93,7 +97,7 @@ func (h *house) send(method, path, authorization string) *httptest.ResponseRecor
 	clock := func() time.Time { return now }
 	handler := New(Deps{
 		Path: "/grants", Endpoints: []string{api, "https://mtls.bank.example/grants"}, Audience: api,
-		Guard: &issue.Guard{Peer: func(*http.Request) (*mtls.Peer, error) { return nil, nil }, Tokens: h, Bind: h, Algs: []string{"ES256"}},
+		Guard: &issue.Guard{Peer: func(*http.Request) (*mtls.Peer, error) { return nil, nil }, Tokens: h, Clients: h, Bind: h, Floor: oauth.Profile{SigningAlgs: []string{"ES256"}}},
 		Store: h, Record: audit.NewRecorder(clock, rand.Reader), Clock: clock, Log: log,
 	})
 	web.Wrap(handler, web.Options{Random: rand.Reader, Log: log, Door: web.DoorMain, Clock: clock}).ServeHTTP(w, r)
@@ -122,7 +126,8 @@ func TestRevoke(t *testing.T) {
 	if w := h.send(http.MethodDelete, "/grants/g1", "Bearer token"); w.Code != http.StatusNoContent || w.Body.Len() != 0 {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
-	want := []oauth.Change{oauth.RevokeGrant{GrantID: "g1", At: now}, oauth.RecordAudit{Entry: oauth.AuditEntry{
+	forget := oauth.ForgetConsent{UserID: "u1", ClientID: "app"}
+	want := []oauth.Change{oauth.RevokeGrant{GrantID: "g1", At: now}, forget, oauth.RecordAudit{Entry: oauth.AuditEntry{
 		At: now, Event: "grant.revoked", ClientID: "app", Subject: "u1", GrantID: "g1", Detail: map[string]any{"by": "client"}}}}
 	if diff := cmp.Diff(want, h.committed, cmpopts.IgnoreFields(oauth.AuditEntry{}, "ID", "RequestID")); diff != "" {
 		t.Error(diff)

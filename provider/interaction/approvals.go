@@ -40,6 +40,7 @@ type approvalView struct {
 	Lasts     string
 	Left      string
 	Asked     string
+	Login     bool // approving it takes a new login
 }
 
 type approvalFields struct{ Request, Session, Decision, Approve, Deny string }
@@ -101,6 +102,7 @@ func (p *Pages) showApprovals(w http.ResponseWriter, r *http.Request, user oauth
 			p.WriteError(w, r, err)
 			return
 		}
+		shown.Login = request.WantsLogin(user.AuthTime)
 		view.Requests = append(view.Requests, shown)
 	}
 	p.render(w, http.StatusOK, pageApprovals, page{Title: "Requests for you", Body: view})
@@ -163,7 +165,12 @@ func (p *Pages) answerApproval(w http.ResponseWriter, r *http.Request, user oaut
 		web.SeeOther(w, p.deps.Prefix+pathApprovals)
 		return
 	}
-	if err := p.deps.Approvals.Answer(r.Context(), form.Get(fieldApproval), user, decision == session.DecisionApprove); err != nil {
+	err := p.deps.Approvals.Answer(r.Context(), form.Get(fieldApproval), user, decision == session.DecisionApprove)
+	if fault := (*oauth.Error)(nil); errors.As(err, &fault) && fault.Code == oauth.LoginRequired {
+		web.SeeOther(w, p.deps.Prefix+pathApprovalsLogin) // and back: the user sees the request again before approving
+		return
+	}
+	if err != nil {
 		p.WriteError(w, r, err)
 		return
 	}

@@ -118,6 +118,25 @@ func TestApprovals(t *testing.T) {
 	}
 }
 
+// Who was signed in before a payment was asked for logs in again, and sees it again, before approving it.
+func TestApprovalsWantALogin(t *testing.T) {
+	r, d := newDesk(t)
+	r.approvals("anna")
+	if _, body := r.get(approvalsPage); strings.Contains(body, `id="login-b1"`) {
+		t.Errorf("just logged in: %s", body)
+	}
+	d.waiting[0].CreatedAt = r.now.Add(time.Second)
+	if _, body := r.get(approvalsPage); !strings.Contains(body, `id="login-b1"`) {
+		t.Errorf("nothing says so: %s", body)
+	}
+	sid := r.store.Commits[0][0].(oauth.StoreSession).Session.User.SessionID
+	d.err = oauth.Errorf(oauth.LoginRequired, "log in")
+	res, _ := r.send(r.request(http.MethodPost, approvalsPage, url.Values{"request": {"b1"}, "session": {sid}, "decision": {"approve"}}))
+	if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != "/interaction/approvals/login" {
+		t.Errorf("%d, to %q", res.StatusCode, res.Header.Get("Location"))
+	}
+}
+
 // A form from another site changes nothing, whoever is signed in.
 func TestApprovalsFromElsewhere(t *testing.T) {
 	r, d := newDesk(t)

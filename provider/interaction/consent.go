@@ -46,7 +46,7 @@ func (p *Pages) consent(w http.ResponseWriter, r *http.Request) {
 		p.WriteError(w, r, err)
 		return
 	}
-	if waiting.User == nil || current == nil || current.User.SessionID != waiting.User.SessionID {
+	if waiting.User == nil || current == nil || current.User.SessionID != waiting.User.SessionID || !foreseen(waiting) {
 		web.SeeOther(w, session.PageURL(p.deps.ResumePath, waiting.Digest)) // it knows what is needed instead
 		return
 	}
@@ -60,8 +60,16 @@ func (p *Pages) consent(w http.ResponseWriter, r *http.Request) {
 	p.render(w, http.StatusOK, pageConsent, page{Title: "Allow access", Returns: waiting.Request.RedirectURI, Body: view})
 }
 
+// foreseen says whether it is known what the user decides about: a grant of that user's, where the request names one.
+func foreseen(waiting oauth.Interaction) bool {
+	return waiting.Request.GrantID == "" || waiting.Outcome != nil && waiting.Outcome.UserID == waiting.User.ID
+}
+
 func (p *Pages) describe(waiting oauth.Interaction, client *oauth.Client) consentView {
 	req := waiting.Request
+	if grant := waiting.Outcome; grant != nil { // all that the client would have, not only what it asks for now
+		req.Scope, req.Resources, req.Details = grant.Scope, grant.Resources, grant.Details
+	}
 	profile, _ := p.deps.Floor.For(client) // the endpoint refuses a client whose profile is unknown
 	view := consentView{
 		Client: clientName(client), Session: waiting.User.SessionID,
@@ -82,8 +90,9 @@ func (p *Pages) describe(waiting oauth.Interaction, client *oauth.Client) consen
 
 // before says what becomes of an earlier permission (Grant Management for OAuth 2.0 section 6.1).
 var before = map[oauth.GrantAction]string{
-	oauth.GrantMerge:   "This is added to what you allowed before. That stays as it is.",
-	oauth.GrantReplace: "This takes the place of what you allowed before. Whatever is not listed here ends.",
+	oauth.GrantMerge: "What you allowed before is listed here too. It stays, and lasts as long as what is new.",
+	oauth.GrantReplace: "This takes the place of what you allowed before. Whatever is not listed here ends: it is not renewed, and " +
+		"access that is under way runs out shortly.",
 }
 
 // boundTo says what the access will be bound to, as far as that is certain before the token is asked for.

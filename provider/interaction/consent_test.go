@@ -1,6 +1,7 @@
 package interaction
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -73,12 +74,37 @@ func TestConsentWithoutScopes(t *testing.T) {
 // What becomes of an earlier permission is said before it is done.
 func TestConsentSaysWhatBecomesOfTheGrant(t *testing.T) {
 	for action, want := range map[oauth.GrantAction]string{
-		"": "", oauth.GrantCreate: "", oauth.GrantMerge: "This is added to what you allowed before", oauth.GrantReplace: "This takes the place of what you allowed before",
+		"": "", oauth.GrantCreate: "", oauth.GrantMerge: "What you allowed before is listed here too", oauth.GrantReplace: "This takes the place of what you allowed before",
 	} {
 		r := newRig(t)
 		body := r.ask(func(req *oauth.AuthorizationRequest) { req.GrantAction = action })
 		if strings.Contains(body, "consent-before") != (want != "") || !strings.Contains(body, want) {
 			t.Errorf("%q: %s", action, body)
+		}
+	}
+}
+
+// A change of a grant shows all that the grant would have, whatever of it the request names.
+func TestConsentShowsTheWholeOutcome(t *testing.T) {
+	r := newRig(t, func(d *Deps) { d.Details = paymentTypes(t) })
+	waiting := r.store.Waiting[r.ticket.Digest]
+	waiting.Request.GrantAction, waiting.Request.GrantID = oauth.GrantMerge, "g1"
+	r.store.Waiting[r.ticket.Digest] = waiting
+	r.tryLogin("anna", "correct horse")
+	waiting = r.store.Waiting[r.ticket.Digest]
+	for name, outcome := range map[string]*oauth.Grant{"not known yet": nil, "somebody else's": {UserID: "u3"}} {
+		waiting.Outcome = outcome
+		r.store.Waiting[r.ticket.Digest] = waiting
+		if res, _ := r.get("/interaction/consent"); res.StatusCode != http.StatusSeeOther || !strings.HasPrefix(res.Header.Get("Location"), "/authorize/resume") {
+			t.Errorf("%s: %d %v", name, res.StatusCode, res.Header)
+		}
+	}
+	waiting.Outcome = &oauth.Grant{UserID: "u1", Scope: oauth.Scope{"openid", "accounts", "x-before"}, Resources: []string{"https://rs.example", "https://before.example"}, Details: oauth.Details{payment}}
+	r.store.Waiting[r.ticket.Digest] = waiting
+	_, body := r.get("/interaction/consent")
+	for _, want := range []string{`id="scope-accounts"`, `id="scope-x-before"`, "https://before.example", "123.50 EUR", `id="consent-before"`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s in\n%s", want, body)
 		}
 	}
 }

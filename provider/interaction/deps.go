@@ -36,7 +36,8 @@ type Approvals interface {
 	// Pending returns what waits for the user, the newest first.
 	Pending(ctx context.Context, userID string) ([]oauth.Backchannel, error)
 	// Answer records the user's decision about the request with this public id. It returns an *oauth.Error when
-	// there is no such request for the user or when it waits no more.
+	// there is no such request for the user or when it waits no more, with login_required when the user has to log in
+	// again before approving it.
 	Answer(ctx context.Context, id string, user oauth.EndUser, approve bool) error
 }
 

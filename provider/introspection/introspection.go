@@ -28,7 +28,12 @@ type Deps struct {
 		// Active returns an *oauth.Error with invalid_token for a token that is good for nothing.
 		Active(ctx context.Context, token oauth.Secret) (*resource.Token, error)
 	}
+	Details interface {
+		// For returns those that count at one of the resource servers.
+		For(client *oauth.Client, details oauth.Details, audience []string) oauth.Details
+	}
 	Store interface {
+		Client(ctx context.Context, id string) (*oauth.Client, error)
 		RefreshToken(ctx context.Context, digest oauth.Digest) (oauth.RefreshToken, error)
 		Commit(ctx context.Context, changes ...oauth.Change) error
 	}
@@ -111,7 +116,8 @@ func (e *endpoint) describe(ctx context.Context, client *oauth.Client, token oau
 }
 
 // access says all that the token says (RFC 7662 section 2.2): for a token by reference, this is where its
-// resource server learns what policy has put into it. It answers nil for one that the client may not know.
+// resource server learns what policy has put into it; of authorization_details, only what counts there. It answers
+// nil for a token that the client may not know.
 func (e *endpoint) access(ctx context.Context, client *oauth.Client, token oauth.Secret) (map[string]any, error) {
 	t, err := e.Tokens.Active(ctx, token)
 	var fault *oauth.Error
@@ -129,7 +135,26 @@ func (e *endpoint) access(ctx context.Context, client *oauth.Client, token oauth
 	if t.Confirmation.JKT != "" {
 		answer["token_type"] = "DPoP" // RFC 9449 section 6.2
 	}
+	if len(t.Details) > 0 && t.ClientID != client.ID {
+		if err := e.limitDetails(ctx, client, t, answer); err != nil {
+			return nil, err
+		}
+	}
 	return answer, nil
+}
+
+// limitDetails leaves out what is another resource server's to know (RFC 9396 section 9.2).
+func (e *endpoint) limitDetails(ctx context.Context, asking *oauth.Client, t *resource.Token, answer map[string]any) error {
+	delete(answer, "authorization_details")
+	holder, err := e.Store.Client(ctx, t.ClientID)
+	if err != nil {
+		return err
+	}
+	own := slices.DeleteFunc(slices.Clone(t.Audience), func(id string) bool { return !slices.Contains(asking.Introspects, id) })
+	if here := e.Details.For(holder, t.Details, own); len(here) > 0 {
+		answer["authorization_details"] = here
+	}
+	return nil
 }
 
 // mayRead says whether the client is the resource server of one of the audiences.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,19 @@ func (h *house) RefreshToken(_ context.Context, digest oauth.Digest) (oauth.Refr
 	}
 }
 
+// For implements Deps.Details: a detail counts where it says.
+func (h *house) For(client *oauth.Client, details oauth.Details, audience []string) oauth.Details {
+	return slices.DeleteFunc(slices.Clone(details), func(d oauth.Detail) bool {
+		var at struct{ At string }
+		return client.ID != "app" || json.Unmarshal(d.JSON, &at) != nil || !slices.Contains(audience, at.At)
+	})
+}
+
+// Client implements Deps.Store.
+func (h *house) Client(_ context.Context, id string) (*oauth.Client, error) {
+	return &oauth.Client{ID: id}, h.storeErr
+}
+
 // Commit implements Deps.Store.
 func (h *house) Commit(_ context.Context, changes ...oauth.Change) error {
 	if h.commitErr != nil {
@@ -110,7 +124,7 @@ func (h *house) ask(token, hint string) *httptest.ResponseRecorder {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
 	New(Deps{
-		Authenticate: h, Tokens: h, Store: h, Issuer: issuer, Clock: func() time.Time { return now },
+		Authenticate: h, Tokens: h, Details: h, Store: h, Issuer: issuer, Clock: func() time.Time { return now },
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}).ServeHTTP(w, r)
 	return w
@@ -187,6 +201,47 @@ func TestAccessToken(t *testing.T) {
 		h.answers(t, "access", inactive)
 	})
 	t.Run("never existed", func(t *testing.T) { newHouse().answers(t, "nonsense", inactive) })
+}
+
+// A resource server learns of those authorization_details that count there; the token's own client, of all.
+func TestDetailsAreEachServersOwn(t *testing.T) {
+	const other = "https://other.example"
+	here, there := map[string]any{"type": "pay", "at": api}, map[string]any{"type": "pay", "at": other}
+	for name, c := range map[string]struct {
+		caller oauth.Client
+		want   any
+	}{
+		"one":             {oauth.Client{ID: "rs", Introspects: []string{api}}, []any{here}},
+		"the other":       {oauth.Client{ID: "rs", Introspects: []string{other, "https://third.example"}}, []any{there}},
+		"both":            {oauth.Client{ID: "rs", Introspects: []string{api, other}}, []any{here, there}},
+		"neither":         {oauth.Client{ID: "rs", Introspects: []string{"https://neither.example"}}, nil},
+		"its own client":  {oauth.Client{ID: "app"}, []any{here, there}},
+		"the very server": {oauth.Client{ID: "app", Introspects: []string{api}}, []any{here, there}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse()
+			h.client = &c.caller
+			h.access.Audience = append(h.access.Audience, "https://neither.example")
+			h.access.Claims["authorization_details"] = []any{here, there}
+			for _, detail := range []map[string]any{here, there} {
+				raw, err := json.Marshal(detail)
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.access.Details = append(h.access.Details, oauth.Detail{Type: "pay", JSON: raw})
+			}
+			var got map[string]any
+			if err := json.Unmarshal(h.ask("access", "").Body.Bytes(), &got); err != nil || got["active"] != true {
+				t.Fatal(got, err)
+			}
+			if diff := cmp.Diff(c.want, got["authorization_details"]); diff != "" {
+				t.Error(diff)
+			}
+			if len(h.access.Claims["authorization_details"].([]any)) != 2 {
+				t.Error("the token's claims are shared, and were changed")
+			}
+		})
+	}
 }
 
 func TestRefreshToken(t *testing.T) {

@@ -34,7 +34,7 @@ func (h *house) asJWT(token, accept string, s signer) *httptest.ResponseRecorder
 	w := httptest.NewRecorder()
 	h.profile = oauth.Profiles[oauth.ProfileFAPI2MessageSigning]
 	New(Deps{
-		Authenticate: h, Tokens: h, Store: h, Issuer: issuer, Clock: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+		Authenticate: h, Tokens: h, Details: h, Store: h, Issuer: issuer, Clock: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 		Issue: issue.New(issue.Options{Issuer: issuer, Signer: s, Algs: []string{"RS256", "ES256", "PS256"}}),
 	}).ServeHTTP(w, r)
 	return w

@@ -1,8 +1,10 @@
 package issue
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
+	"errors"
 	"net/http"
 
 	"signet/mtls"
@@ -17,17 +19,24 @@ import (
 type Guard struct {
 	Peer   func(*http.Request) (*mtls.Peer, error)
 	Tokens interface {
-		// Verify returns an *oauth.Error; what the token is bound to must have been proved.
-		Verify(ctx context.Context, token oauth.Secret, sender oauth.Confirmation) (*resource.Token, error)
+		// Active returns an *oauth.Error for a token that is good for nothing, whoever presents it.
+		Active(ctx context.Context, token oauth.Secret) (*resource.Token, error)
+	}
+	Clients interface {
+		Client(ctx context.Context, id string) (*oauth.Client, error)
 	}
 	Bind interface {
 		From(w http.ResponseWriter, r *http.Request, leaf *x509.Certificate, urls, algs []string, access oauth.Secret) (binding.Sender, error)
 	}
-	Algs []string // that count in DPoP proofs
+	Floor oauth.Profile // that every client is held to
 }
 
+// Algs are those that count in DPoP proofs, for challenges; a token's client may be held to fewer.
+func (g *Guard) Algs() []string { return g.Floor.SigningAlgs }
+
 // Admit returns the verified token of a request to one of the endpoint's URLs, and what is to be committed before the
-// answer: a DPoP proof is then used up. The error is for web.WriteBearerError.
+// answer: a DPoP proof is then used up. The token is judged first: a stranger without one does not choose what a proof
+// costs to check. The error is for web.WriteBearerError.
 func (g *Guard) Admit(w http.ResponseWriter, r *http.Request, urls []string) (*resource.Token, []oauth.Change, error) {
 	presented, fault := resource.PresentedToken(r)
 	if fault != nil {
@@ -37,15 +46,23 @@ func (g *Guard) Admit(w http.ResponseWriter, r *http.Request, urls []string) (*r
 	if err != nil {
 		return nil, nil, err
 	}
+	if presented.Scheme == resource.DPoP {
+		if proof, err := dpop.FromHeader(r.Header); err != nil || proof == "" {
+			return nil, nil, cmp.Or(err, dpop.Missing())
+		}
+	}
+	token, err := g.Tokens.Active(r.Context(), presented.Token)
+	if err != nil {
+		return nil, nil, err
+	}
 	sender := binding.Sender{Confirmation: binding.From(leaf)}
 	if presented.Scheme == resource.DPoP {
 		// Under the Bearer scheme a proof proves nothing: the token's binding would be the client's to leave out.
-		if sender, err = g.proved(w, r, leaf, urls, presented.Token); err != nil {
+		if sender, err = g.proved(w, r, leaf, urls, token, presented.Token); err != nil {
 			return nil, nil, err
 		}
 	}
-	token, err := g.Tokens.Verify(r.Context(), presented.Token, sender.Confirmation)
-	if err != nil {
+	if err := token.CheckSender(sender.Confirmation); err != nil {
 		return nil, nil, err
 	}
 	return token, sender.Changes, nil
@@ -62,10 +79,19 @@ func (g *Guard) leaf(r *http.Request) (*x509.Certificate, error) {
 	return peer.Leaf, nil
 }
 
-func (g *Guard) proved(w http.ResponseWriter, r *http.Request, leaf *x509.Certificate, urls []string, token oauth.Secret) (binding.Sender, error) {
-	sender, err := g.Bind.From(w, r, leaf, urls, g.Algs, token)
-	if err == nil && sender.Confirmation.JKT == "" {
-		err = dpop.Missing()
+// proved holds the proof to the profile of the token's client.
+func (g *Guard) proved(w http.ResponseWriter, r *http.Request, leaf *x509.Certificate, urls []string, token *resource.Token, access oauth.Secret) (binding.Sender, error) {
+	client, err := g.Clients.Client(r.Context(), token.ClientID)
+	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
+		return binding.Sender{}, err
 	}
-	return sender, err
+	known := err == nil
+	var profile oauth.Profile
+	if known {
+		profile, known = g.Floor.For(client)
+	}
+	if !known {
+		return binding.Sender{}, oauth.Errorf(oauth.InvalidToken, "the token's client is not usable").Because(err)
+	}
+	return g.Bind.From(w, r, leaf, urls, profile.SigningAlgs, access)
 }

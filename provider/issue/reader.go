@@ -3,6 +3,7 @@ package issue
 import (
 	"context"
 	"errors"
+	"time"
 
 	"signet/provider/oauth"
 	"signet/provider/resource"
@@ -14,6 +15,8 @@ type TokenStore interface {
 	OpaqueToken(ctx context.Context, digest oauth.Digest) (oauth.OpaqueToken, error)
 	// Revoked says whether the token itself, or the grant it comes from ("" = none), has been revoked.
 	Revoked(ctx context.Context, jti, grantID string) (bool, error)
+	// Grant returns oauth.ErrNotFound, wrapped, for a grant that does not exist.
+	Grant(ctx context.Context, id string) (oauth.Grant, error)
 	Client(ctx context.Context, id string) (*oauth.Client, error)
 	User(ctx context.Context, id string) (oauth.User, error)
 }
@@ -48,22 +51,10 @@ func (r *Reader) Read(ctx context.Context, token oauth.Secret) (*resource.Token,
 }
 
 // Active is Read for a token that is still good for something: its client is enabled, and its user's account
-// accepts the login. It is what introspection reports.
+// accepts the login. It is what introspection reports; whoever lets a sender use the token must ask [resource.Token.CheckSender].
 func (r *Reader) Active(ctx context.Context, token oauth.Secret) (*resource.Token, error) {
 	t, err := r.Read(ctx, token)
 	if err != nil {
-		return nil, err
-	}
-	return t, r.usable(ctx, t)
-}
-
-// Verify is Active for a token that its sender wants to use: what it is bound to must have been proved.
-func (r *Reader) Verify(ctx context.Context, token oauth.Secret, sender oauth.Confirmation) (*resource.Token, error) {
-	t, err := r.verifier.Verify(ctx, token.Reveal(), sender)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.live(ctx, t); err != nil {
 		return nil, err
 	}
 	return t, r.usable(ctx, t)
@@ -91,14 +82,36 @@ func (r *Reader) usable(ctx context.Context, t *resource.Token) error {
 }
 
 func (r *Reader) live(ctx context.Context, t *resource.Token) error {
-	revoked, err := r.store.Revoked(ctx, t.JTI, GrantOf(t.JTI))
+	grantID := GrantOf(t.JTI)
+	revoked, err := r.store.Revoked(ctx, t.JTI, grantID)
 	if err != nil {
 		return err
 	}
 	if revoked {
 		return oauth.Errorf(oauth.InvalidToken, "the access token is revoked")
 	}
+	if grantID == "" {
+		return nil
+	}
+	grant, err := r.store.Grant(ctx, grantID)
+	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
+		return err
+	}
+	if err != nil || outdated(t, grant) {
+		return oauth.Errorf(oauth.InvalidToken, "the access token's grant was replaced after it was issued")
+	}
 	return nil
+}
+
+// outdated says whether the token is from before its grant was replaced, which may have ended what the token gives
+// (Grant Management for OAuth 2.0 section 6.1). A token tells whole seconds: one of the very second counts while it
+// gives no scope that was ended.
+func outdated(t *resource.Token, grant oauth.Grant) bool {
+	if grant.ReplacedAt.IsZero() {
+		return false
+	}
+	replaced := grant.ReplacedAt.Truncate(time.Second)
+	return t.IssuedAt.Before(replaced) || t.IssuedAt.Equal(replaced) && !t.Scope.Within(grant.Scope)
 }
 
 // opaque resolves access tokens by reference from the store.

@@ -33,6 +33,13 @@ const (
 	MaxRSABits = 8192
 )
 
+// Limits on RSA keys that come with what they signed (see [VerifyEmbedded]): a stranger chooses them, and with them
+// the cost of a check, which grows with the modulus and with the exponent.
+const (
+	MaxEmbeddedRSABits = 4096
+	embeddedExponent   = 65537
+)
+
 // hashOf names the hash of each supported algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1).
 func hashOf(alg string) (crypto.Hash, bool) {
 	switch alg {

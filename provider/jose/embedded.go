@@ -2,6 +2,7 @@ package jose
 
 import (
 	"crypto"
+	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -19,9 +20,11 @@ type Embedded struct {
 }
 
 // VerifyEmbedded checks a compact JWS with the public key of its jwk header (RFC 7515 section 4.1.3). The header's
-// alg must be in algs and fit the key. A private or symmetric key is [ErrMalformed]. Errors wrap that,
-// [ErrAlgorithm] or [ErrSignature].
-func VerifyEmbedded(compact string, algs []string) (Embedded, error) {
+// alg must be in algs and fit the key; thumbprint is the one that the key must have, "" = any. A private or symmetric
+// key is [ErrMalformed], as is an RSA key beyond [MaxEmbeddedRSABits] or with an uncommon exponent; another key than the
+// one that is expected is [ErrUnknownKey], and nothing is computed with it. Errors wrap these, [ErrAlgorithm] or
+// [ErrSignature].
+func VerifyEmbedded(compact string, algs []string, thumbprint string) (Embedded, error) {
 	p, err := split(compact)
 	if err != nil {
 		return Embedded{}, err
@@ -33,15 +36,18 @@ func VerifyEmbedded(compact string, algs []string) (Embedded, error) {
 	if err != nil {
 		return Embedded{}, fmt.Errorf("jwk: %w", err)
 	}
-	thumbprint, err := Thumbprint(key)
+	found, err := Thumbprint(key)
 	if err != nil {
 		return Embedded{}, err
+	}
+	if thumbprint != "" && found != thumbprint {
+		return Embedded{}, ErrUnknownKey
 	}
 	verified, err := p.verify(key)
 	if err != nil {
 		return Embedded{}, err
 	}
-	return Embedded{Verified: verified, Key: key, Thumbprint: thumbprint}, nil
+	return Embedded{Verified: verified, Key: key, Thumbprint: found}, nil
 }
 
 // embeddedKey reads the header's jwk as strictly as a key of a set. Its certificates are not looked at.
@@ -72,6 +78,9 @@ func embeddedKey(compact, alg string) (crypto.PublicKey, error) {
 	}
 	if !slices.Contains(head.algs(public), alg) {
 		return nil, fmt.Errorf("%w: not for this key", ErrAlgorithm)
+	}
+	if key, ok := public.(*rsa.PublicKey); ok && (key.N.BitLen() > MaxEmbeddedRSABits || key.E != embeddedExponent) {
+		return nil, fmt.Errorf("%w: at most %d bits and the exponent %d", ErrMalformed, MaxEmbeddedRSABits, embeddedExponent)
 	}
 	return public, nil
 }

@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rand"
 	"encoding/base64"
@@ -33,7 +34,7 @@ func TestEmbeddedKeysVerifyWhatTheySigned(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := VerifyEmbedded(compact, allAlgs)
+			got, err := VerifyEmbedded(compact, allAlgs, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +48,7 @@ func TestEmbeddedKeysVerifyWhatTheySigned(t *testing.T) {
 			if same, ok := got.Key.(interface{ Equal(crypto.PublicKey) bool }); !ok || !same.Equal(key.Public()) {
 				t.Error("another key")
 			}
-			if _, err := VerifyEmbedded(compact, []string{"ES999"}); !errors.Is(err, ErrAlgorithm) {
+			if _, err := VerifyEmbedded(compact, []string{"ES999"}, ""); !errors.Is(err, ErrAlgorithm) {
 				t.Errorf("an algorithm that does not count: %v", err)
 			}
 		})
@@ -120,10 +121,57 @@ func TestEmbeddedKeysAreReadStrictly(t *testing.T) {
 		"critical extension":     {map[string]any{"alg": "ES256", "jwk": good, "crit": []string{"exp"}}, ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := VerifyEmbedded(with(t, key, c.header), append([]string{"none", "HS256"}, allAlgs...)); !errors.Is(err, c.want) {
+			if _, err := VerifyEmbedded(with(t, key, c.header), append([]string{"none", "HS256"}, allAlgs...), ""); !errors.Is(err, c.want) {
 				t.Errorf("%v, want %v", err, c.want)
 			}
 		})
+	}
+}
+
+// A stranger chooses an embedded key, and must not choose what it costs to check: another key than the one that is
+// expected is not computed with, and RSA keys are of the common kind.
+func TestEmbeddedKeysCostLittle(t *testing.T) {
+	key, other := privateKey(t, "ES256"), privateKey(t, "ES256")
+	compact, err := key.SignEmbedded("dpop+jwt", []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	thumbprint := func(of *PrivateKey) string {
+		found, err := Thumbprint(of.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	if _, err := VerifyEmbedded(compact, allAlgs, thumbprint(key)); err != nil {
+		t.Errorf("the key that is expected: %v", err)
+	}
+	forged := compact[:len(compact)-8] + "AAAAAAAA"
+	if _, err := VerifyEmbedded(forged, allAlgs, thumbprint(other)); !errors.Is(err, ErrUnknownKey) {
+		t.Errorf("another key: %v", err)
+	}
+	if _, err := VerifyEmbedded(forged, allAlgs, thumbprint(key)); !errors.Is(err, ErrSignature) {
+		t.Errorf("a forgery: %v", err)
+	}
+	rsaKey := privateKey(t, "PS256")
+	modulus := func(bits int) string {
+		return base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0xff}, bits/8))
+	}
+	for name, c := range map[string]struct {
+		member, value string
+		want          error
+	}{
+		"4096 bits":               {"n", modulus(4096), ErrSignature},
+		"4104 bits":               {"n", modulus(4104), ErrMalformed},
+		"8192 bits":               {"n", modulus(8192), ErrMalformed},
+		"the exponent 3":          {"e", "Aw", ErrMalformed},
+		"an exponent of 31 bits":  {"e", "f____w", ErrMalformed},
+		"a larger one, elsewhere": {"e", "AQAD", ErrMalformed},
+	} {
+		header := map[string]any{"alg": "PS256", "jwk": changed(jwkOf(t, rsaKey), c.member, c.value)}
+		if _, err := VerifyEmbedded(with(t, rsaKey, header), allAlgs, ""); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -138,7 +186,7 @@ func FuzzVerifyEmbedded(f *testing.F) {
 	f.Add(with(f, key, map[string]any{"alg": "none", "jwk": map[string]any{"kty": "OKP", "crv": "Ed25519", "x": "AA"}}))
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, compact string) {
-		got, err := VerifyEmbedded(compact, allAlgs)
+		got, err := VerifyEmbedded(compact, allAlgs, "")
 		if err != nil {
 			if got.Thumbprint != "" || got.Payload != nil {
 				t.Errorf("a refused token gave %+v", got)

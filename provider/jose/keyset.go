@@ -23,6 +23,13 @@ type publicKey struct {
 // Has says whether a key of the set has this kid.
 func (s *KeySet) Has(kid string) bool { return len(s.byKid[kid]) > 0 }
 
+// Verifies says whether a key of the set can check a signature made with one of the algorithms.
+func (s *KeySet) Verifies(algs []string) bool {
+	return s != nil && slices.ContainsFunc(s.keys, func(k publicKey) bool {
+		return slices.ContainsFunc(k.algs, func(alg string) bool { return slices.Contains(algs, alg) })
+	})
+}
+
 // HasThumbprint says whether a leaf certificate of the set has this x5t#S256.
 func (s *KeySet) HasThumbprint(x5t string) bool { return s.thumbprints[x5t] }
 

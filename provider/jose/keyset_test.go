@@ -75,6 +75,9 @@ func TestParseKeySet(t *testing.T) {
 	if got.Has("") || got.Has("unknown") {
 		t.Error("a key that is not in the set")
 	}
+	if none := (*jose.KeySet)(nil); !got.Verifies([]string{"EdDSA"}) || got.Verifies([]string{"ES384"}) || none.Verifies([]string{"ES256"}) {
+		t.Error("Verifies is wrong")
+	}
 	if !got.HasThumbprint(thumbprint) || got.HasThumbprint("") {
 		t.Error("certificates")
 	}
@@ -102,6 +105,9 @@ func TestUse(t *testing.T) {
 		}
 		if _, err = jose.Verify(token, keys, []string{"ES256"}); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.to, err, c.want)
+		}
+		if keys.Verifies([]string{"PS256", "ES256"}) != (c.want == nil) || keys.Verifies([]string{"PS256"}) || keys.Verifies(nil) {
+			t.Errorf("%s: Verifies is wrong", c.to)
 		}
 	}
 }

@@ -16,6 +16,7 @@ type AuthorizationRequest struct {
 	Prompt        []string `json:"prompt,omitempty"`
 	MaxAge        *int     `json:"max_age,omitempty"` // seconds
 	LoginHint     string   `json:"login_hint,omitempty"`
+	Subject       string   `json:"sub,omitempty"`      // the only user whom an answer may be about; "" = any (OpenID Connect Core section 3.1.2.2)
 	Resources     []string `json:"resource,omitempty"` // RFC 8707; the client's default when the request named none
 
 	// ACRValues are the acceptable authentication contexts, the preferred one first. Essential refuses a login
@@ -57,19 +58,25 @@ type Interaction struct {
 	ExpiresAt time.Time `json:"expires_at"`
 	// Pushed is the digest of the request_uri that the request came by; zero = none.
 	Pushed Digest `json:"pushed,omitzero"`
+	// Outcome is what the user is shown and decides about when the request names a grant: that grant as it would be,
+	// with the UpdatedAt that it had when it was read.
+	Outcome *Grant `json:"outcome,omitempty"`
 }
 
 // AuthorizationCode is a code at rest (RFC 6749 section 4.1.2).
 type AuthorizationCode struct {
-	Digest    Digest               `json:"-"`
-	ClientID  string               `json:"client_id"`
-	GrantID   string               `json:"grant_id"`
-	Request   AuthorizationRequest `json:"request"`
-	User      EndUser              `json:"user"`
-	Scope     Scope                `json:"scope"` // what the user consented to
-	IssuedAt  time.Time            `json:"issued_at"`
-	ExpiresAt time.Time            `json:"expires_at"`
-	Used      bool                 `json:"-"` // redeemed or burnt
+	Digest   Digest               `json:"-"`
+	ClientID string               `json:"client_id"`
+	GrantID  string               `json:"grant_id"`
+	Request  AuthorizationRequest `json:"request"`
+	User     EndUser              `json:"user"`
+	Scope    Scope                `json:"scope"` // what the user consented to
+	// GrantSeen is the UpdatedAt of a managed grant as the code was issued for it: the code is good for that grant
+	// and not for what becomes of it. Nil when the grant is not managed.
+	GrantSeen *time.Time `json:"grant_seen,omitempty"`
+	IssuedAt  time.Time  `json:"issued_at"`
+	ExpiresAt time.Time  `json:"expires_at"`
+	Used      bool       `json:"-"` // redeemed or burnt
 }
 
 // Grant is what a user allowed a client: the root of every token made from it. Revoking it ends them all.
@@ -82,10 +89,30 @@ type Grant struct {
 	Details   Details   `json:"authorization_details,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"` // last replaced or merged (Grant Management section 4)
+	// ReplacedAt is when it was last replaced: access tokens from before give what the user may have ended.
+	ReplacedAt time.Time `json:"replaced_at,omitzero"`
 	// Managed says that the client has been told the id and may query and revoke the grant by it.
 	Managed   bool      `json:"managed,omitempty"`
 	ExpiresAt time.Time `json:"expires_at"` // when nothing made from it can be alive any more
 	Revoked   bool      `json:"revoked"`
+}
+
+// Version is what tells a managed grant from what a later request makes of it; nil when the grant is not managed.
+func (g Grant) Version() *time.Time {
+	if !g.Managed {
+		return nil
+	}
+	return &g.UpdatedAt
+}
+
+// Updated is the UpdatedAt of a grant that is changed now and was last changed at seen: later than that, and in the
+// microseconds that a database keeps.
+func Updated(seen, now time.Time) time.Time {
+	now = now.UTC().Truncate(time.Microsecond)
+	if now.After(seen) {
+		return now
+	}
+	return seen.Add(time.Microsecond)
 }
 
 // RefreshToken is a refresh token at rest (RFC 6749 section 1.5).
@@ -120,15 +147,6 @@ type OpaqueToken struct {
 	ClientID  string    `json:"client_id"`
 	Claims    []byte    `json:"claims"` // JSON object
 	ExpiresAt time.Time `json:"expires_at"`
-}
-
-// Consent is what a user has agreed to let a client have; it grows with each approval.
-type Consent struct {
-	UserID    string    `json:"sub"`
-	ClientID  string    `json:"client_id"`
-	Scope     Scope     `json:"scope"`
-	Resources []string  `json:"resources,omitempty"`
-	At        time.Time `json:"at"`
 }
 
 // GrantAction is a value of grant_management_action (Grant Management for OAuth 2.0 section 6.1).

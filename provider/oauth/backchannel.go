@@ -50,12 +50,20 @@ type Backchannel struct {
 	NextPoll time.Time `json:"-"`
 }
 
+// WantsLogin says that who logged in at that time has to do it again before approving: a request with details, or with
+// wishes for the login, is not approved by a browser that happened to be signed in. Logins are kept in whole seconds,
+// and one within the request's own second counts.
+func (b Backchannel) WantsLogin(at time.Time) bool {
+	return (len(b.Details) > 0 || len(b.ACRValues) > 0) && at.Before(b.CreatedAt.Truncate(time.Second))
+}
+
 // Delivery is a message that this server owes somebody: kept until it has been delivered or given up, so that no
 // crash loses it. Several processes share the queue: whoever claims one has it for the time of its lease.
 type Delivery struct {
 	ID        string    `json:"id"`
 	Kind      string    `json:"kind"` // e.g. "ciba-ping"; says who knows how to send it
 	ClientID  string    `json:"client_id"`
+	GrantID   string    `json:"grant_id,omitempty"` // of the tokens that it carries: they end with it when it is given up
 	URL       string    `json:"url"`
 	Sealed    []byte    `json:"sealed"` // the secret parts, sealed with the key backend
 	Attempts  int       `json:"attempts"`

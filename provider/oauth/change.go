@@ -65,6 +65,13 @@ type ReplaceGrant struct {
 	Seen  time.Time
 }
 
+// CheckGrant asserts, without changing anything, that a managed grant is still the one that was read. Conditional:
+// conflicts when the grant is gone or revoked, or has changed since Seen (its UpdatedAt as it was read).
+type CheckGrant struct {
+	GrantID string
+	Seen    time.Time
+}
+
 // ExtendGrant moves a grant's expiry further out, never closer.
 type ExtendGrant struct {
 	GrantID   string
@@ -79,6 +86,12 @@ type RevokeGrant struct {
 
 // StoreRefresh keeps a grant's first refresh token. Conditional: conflicts when the grant is revoked.
 type StoreRefresh struct{ Token RefreshToken }
+
+// SupersedeRefresh keeps a refresh token in the place of whichever the grant has, if any. That one is then unknown:
+// its use is no reuse; that of tokens rotated before it still is. The grant counts as changed (see [CheckGrant]), so
+// that a refresh at the same time loses to the change and not to a reuse. Conditional: conflicts when the grant is
+// gone or revoked.
+type SupersedeRefresh struct{ Token RefreshToken }
 
 // ReplaceRefresh rotates Old to New. Conditional: conflicts unless the grant is not revoked and either Old
 // is unrotated, or it was rotated no longer than Grace before At and its successor is still unused; in
@@ -122,7 +135,8 @@ type StoreSession struct{ Session Session }
 // EndSession removes a browser session, if it is there.
 type EndSession struct{ Digest Digest }
 
-// RememberConsent adds to what a user has agreed to.
+// RememberConsent adds to what a user has agreed to. The end of an agreement moves further out, never closer; where
+// the user agreed to less than before, ForgetConsent goes first.
 type RememberConsent struct{ Consent Consent }
 
 // ForgetConsent removes all that a user has agreed to let a client have: the next request asks again.
@@ -133,6 +147,10 @@ type StoreClient struct {
 	Client Client
 	New    bool
 }
+
+// ReplaceClient puts a changed registration in the place of Seen, the same client as it was read. Conditional:
+// conflicts when the client is gone or anything of it has changed since, so that no change of an operator's is undone.
+type ReplaceClient struct{ Client, Seen Client }
 
 // StoreUser adds or replaces an account. With New set it is conditional: conflicts when the id or the
 // username is taken.
@@ -184,7 +202,7 @@ type Announce struct{ Topic Topic }
 // Topic names what can be announced.
 type Topic string
 
-// The topics. Storing a client announces TopicClients by itself.
+// The topics. Storing or replacing a client announces TopicClients by itself.
 const (
 	TopicClients Topic = "clients"
 	TopicKeys    Topic = "keys"
@@ -224,6 +242,7 @@ func (EndSession) isChange()        {}
 func (RememberConsent) isChange()   {}
 func (ForgetConsent) isChange()     {}
 func (StoreClient) isChange()       {}
+func (ReplaceClient) isChange()     {}
 func (StoreUser) isChange()         {}
 func (RecordAudit) isChange()       {}
 func (Announce) isChange()          {}
@@ -232,6 +251,8 @@ func (StoreNonce) isChange()        {}
 func (StorePushed) isChange()       {}
 func (UsePushed) isChange()         {}
 func (ReplaceGrant) isChange()      {}
+func (CheckGrant) isChange()        {}
+func (SupersedeRefresh) isChange()  {}
 func (StoreBackchannel) isChange()  {}
 func (AnswerBackchannel) isChange() {}
 func (PollBackchannel) isChange()   {}
@@ -251,13 +272,17 @@ func (c *Conflict) ConflictError() *Error {
 		return Errorf(InvalidRequestURI, "the request_uri was used before").Because(c)
 	case ReplaceGrant:
 		return Errorf(InvalidGrantID, "the grant is revoked or was changed by another request").Because(c)
+	case ReplaceClient:
+		return Errorf(TemporarilyUnavailable, "the registration was changed by another request at the same time: send this one again").Because(c)
 	case PollBackchannel:
 		return Errorf(SlowDown, "poll less often").Because(c)
 	case RedeemBackchannel:
 		return Errorf(InvalidGrant, "the auth_req_id was used before").Because(c)
 	case RedeemCode:
 		return Errorf(InvalidGrant, "the authorization code was used before or is revoked").Because(c)
-	case ReplaceRefresh, UseRefresh, StoreRefresh:
+	case CheckGrant:
+		return Errorf(InvalidGrant, "the grant was changed by another request, or is revoked").Because(c)
+	case ReplaceRefresh, UseRefresh, StoreRefresh, SupersedeRefresh:
 		return Errorf(InvalidGrant, "the refresh token was used before or is revoked").Because(c)
 	case UpdateInteraction, FinishInteraction:
 		return Errorf(InvalidRequest, "this login was already completed").Because(c)

@@ -98,13 +98,19 @@ type Client struct {
 	DetailsTypes []string `json:"authorization_details_types,omitempty"`
 	DefaultACR   []string `json:"default_acr_values,omitempty"` // OpenID Connect Registration section 2
 
-	// CIBA Core section 4. BackchannelMode is poll, ping or push; BackchannelEndpoint is needed for the latter two.
+	// CIBA Core section 4. BackchannelMode is poll, ping or push; BackchannelEndpoint is needed for the latter two. Only
+	// with BackchannelUserCode may the client send a user_code; without, users who have one cannot be reached by it.
 	BackchannelMode     string `json:"backchannel_token_delivery_mode,omitempty"`
 	BackchannelEndpoint string `json:"backchannel_client_notification_endpoint,omitempty"`
 	BackchannelAlg      string `json:"backchannel_authentication_request_signing_alg,omitempty"`
 	BackchannelUserCode bool   `json:"backchannel_user_code_parameter,omitempty"`
 
 	CreatedAt time.Time `json:"created_at"`
+
+	// RegistrationToken is the digest of the registration access token (RFC 7592 section 3) of a client that
+	// registered itself; "" for the others. Removed says that it has unregistered: it is disabled for good.
+	RegistrationToken string `json:"registration_access_token_digest,omitempty"`
+	Removed           bool   `json:"removed,omitempty"`
 }
 
 // maxClientID bounds a client_id, in bytes; RFC 6749 section 2.2 leaves the size to the server.

@@ -36,6 +36,8 @@ const (
 	InvalidGrantID          Code = "invalid_grant_id"                  // Grant Management section 6.4
 	UnmetAuthentication     Code = "unmet_authentication_requirements" // OpenID Connect Unmet Authentication Requirements section 2
 	InsufficientUserAuth    Code = "insufficient_user_authentication"  // RFC 9470 section 3
+	InvalidRedirectURI      Code = "invalid_redirect_uri"              // RFC 7591 section 3.2.2
+	InvalidClientMetadata   Code = "invalid_client_metadata"           // RFC 7591 section 3.2.2
 	AuthorizationPending    Code = "authorization_pending"             // CIBA Core section 11
 	SlowDown                Code = "slow_down"                         // CIBA Core section 11
 	ExpiredToken            Code = "expired_token"                     // CIBA Core section 11

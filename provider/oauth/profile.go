@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"net/url"
 	"slices"
 	"time"
 )
@@ -36,6 +37,8 @@ type Profile struct {
 	ResponseTypes []string
 	// SignedResponse: the answer carries a signature: an ID token in the hybrid flow, or a JWT (JARM).
 	SignedResponse bool
+	// HTTPSRedirects: redirect URIs are https; a program's own scheme or address will not do.
+	HTTPSRedirects bool
 	// RequirePAR: authorization requests must have been pushed.
 	RequirePAR bool
 	// RequirePKCE: every request needs a code challenge; PushedPKCE: every pushed one does. Where neither says so,
@@ -77,6 +80,7 @@ var Profiles = map[ProfileName]Profile{
 		SenderConstrained: true,             // FAPI 1.0 Advanced section 5.2.2 item 5
 		CertificateBound:  true,             // FAPI 1.0 Advanced section 5.2.2 item 6
 		SignedResponse:    true,             // FAPI 1.0 Advanced section 5.2.2 items 2 and 4
+		HTTPSRedirects:    true,             // FAPI 1.0 Baseline section 5.2.2 item 20
 		SignedRequest:     true,             // FAPI 1.0 Advanced section 5.2.2 item 1
 		MaxRequestObject:  time.Hour,        // FAPI 1.0 Advanced section 5.2.2 items 13 and 17
 		PushedPKCE:        true,             // FAPI 1.0 Advanced section 5.2.2 item 18
@@ -99,6 +103,7 @@ var Profiles = map[ProfileName]Profile{
 		SenderConstrained:  true,             // FAPI-CIBA section 5.2.2
 		CertificateBound:   true,             // FAPI 1.0 Advanced section 5.2.2 item 6
 		SignedResponse:     true,             // FAPI 1.0 Advanced section 5.2.2 items 2 and 4
+		HTTPSRedirects:     true,             // FAPI 1.0 Baseline section 5.2.2 item 20
 		SignedRequest:      true,             // FAPI 1.0 Advanced section 5.2.2 item 1
 		PushedPKCE:         true,             // FAPI 1.0 Advanced section 5.2.2 item 18
 		SignedBackchannel:  true,             // FAPI-CIBA section 5.2.2
@@ -126,7 +131,8 @@ var fapi2Security = Profile{
 	MaxPushedLifetime:           10*time.Minute - time.Second, // FAPI 2.0 section 5.3.2.2: less than 600 seconds
 }
 
-// Tighten returns the requirements of both profiles at once: the instance's floor and the client's own.
+// Tighten returns the requirements of both profiles at once: the instance's floor and the client's own. Their name,
+// by which policy knows them, is the client's own profile's, unless that adds nothing to the floor.
 func (p Profile) Tighten(q Profile) Profile {
 	t := p
 	t.SigningAlgs = intersect(p.SigningAlgs, q.SigningAlgs)
@@ -137,6 +143,7 @@ func (p Profile) Tighten(q Profile) Profile {
 	t.CertificateBound = p.CertificateBound || q.CertificateBound
 	t.ResponseTypes = intersect(p.ResponseTypes, q.ResponseTypes)
 	t.SignedResponse = p.SignedResponse || q.SignedResponse
+	t.HTTPSRedirects = p.HTTPSRedirects || q.HTTPSRedirects
 	t.RequirePAR = p.RequirePAR || q.RequirePAR
 	t.RequirePKCE, t.PushedPKCE = p.RequirePKCE || q.RequirePKCE, p.PushedPKCE || q.PushedPKCE
 	t.SignedRequest = p.SignedRequest || q.SignedRequest
@@ -145,14 +152,26 @@ func (p Profile) Tighten(q Profile) Profile {
 	t.MaxRequestObject = min(p.MaxRequestObject, q.MaxRequestObject)
 	t.MaxCodeLifetime = min(p.MaxCodeLifetime, q.MaxCodeLifetime)
 	t.MaxPushedLifetime = min(p.MaxPushedLifetime, q.MaxPushedLifetime)
-	if p.Name == ProfileOpenID {
+	if q.Name != ProfileOpenID && includes[p.Name] != q.Name {
 		t.Name = q.Name
 	}
 	return t
 }
 
+// includes says which profile a stricter one has all the requirements of.
+var includes = map[ProfileName]ProfileName{
+	ProfileFAPI2MessageSigning: ProfileFAPI2Security,
+	ProfileFAPICIBA:            ProfileFAPI1Advanced,
+}
+
 // Algorithms returns those of algs that the profile allows for signatures.
 func (p Profile) Algorithms(algs []string) []string { return intersect(algs, p.SigningAlgs) }
+
+// Redirects says whether the profile lets answers go to the redirect URI.
+func (p Profile) Redirects(uri string) bool {
+	u, err := url.Parse(uri)
+	return err == nil && (!p.HTTPSRedirects || u.Scheme == "https")
+}
 
 func intersect[T comparable](a, b []T) []T {
 	return slices.DeleteFunc(slices.Clone(a), func(v T) bool { return !slices.Contains(b, v) })

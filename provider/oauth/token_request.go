@@ -52,8 +52,9 @@ type Refresh interface{ isRefresh() }
 // NoRefresh: none is issued.
 type NoRefresh struct{}
 
-// NewRefresh: the grant's first refresh token is issued, with the whole granted scope.
-type NewRefresh struct{}
+// NewRefresh: a refresh token is issued, with the whole granted scope: the grant's first, or, where Supersedes is set,
+// one in the place of whichever it has (see [SupersedeRefresh]).
+type NewRefresh struct{ Supersedes bool }
 
 // RotateRefresh: Old is replaced. The new one keeps Old's scope, binding and expiry. Grace is how long after
 // an earlier rotation Old may be replaced once more (see [ReplaceRefresh]).

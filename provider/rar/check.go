@@ -118,14 +118,14 @@ func isAt(location string, resources []string) bool {
 	})
 }
 
-// For returns the details that count at one of the resource servers, for a token for them (RFC 9396 sections 7 and 9).
-// A detail counts where its type does and, if it names locations, where one of them is. One whose type is not
-// configured any more counts nowhere.
-func (t *Types) For(details oauth.Details, audience []string) oauth.Details {
+// For returns the client's details that count at one of the resource servers, for a token for them (RFC 9396 sections
+// 7 and 9). A detail counts where its type does and, if it names locations, where one of them is. One whose type is
+// not configured any more, or that the client is not registered for any more, counts nowhere.
+func (t *Types) For(client *oauth.Client, details oauth.Details, audience []string) oauth.Details {
 	var here oauth.Details
 	for _, detail := range details {
 		k := t.byName[detail.Type]
-		if k == nil {
+		if k == nil || !slices.Contains(client.DetailsTypes, detail.Type) {
 			continue
 		}
 		object, err := readObject(detail.JSON)

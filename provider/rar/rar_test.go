@@ -179,13 +179,19 @@ func TestFor(t *testing.T) {
 	types := newTypes(t)
 	details := append(checked(t, types, "["+paymentText+`,{"type":"account_information"},{"type":"account_information","locations":["https://other.example/v1"]}]`),
 		oauth.Detail{Type: "gone", JSON: []byte(`{"type":"gone"}`)})
+	both := []string{"https://other.example", "https://rs.example"}
+	client := &oauth.Client{DetailsTypes: []string{"gone", "account_information"}}
+	if diff := cmp.Diff(details[1:3], types.For(client, details, both)); diff != "" {
+		t.Errorf("a type that was taken from the client: %s", diff)
+	}
+	client.DetailsTypes = append(client.DetailsTypes, "payment_initiation")
 	for name, c := range map[string]struct {
 		audience []string
 		want     []int
 	}{
 		"all but the other": {[]string{"https://rs.example"}, []int{0, 1}},
 		"the other":         {[]string{"https://other.example"}, []int{1, 2}},
-		"both":              {[]string{"https://other.example", "https://rs.example"}, []int{0, 1, 2}},
+		"both":              {both, []int{0, 1, 2}},
 		"a path below":      {[]string{"https://other.example/v1"}, []int{1, 2}},
 		"a third":           {[]string{"https://third.example"}, []int{1}},
 		"nowhere":           {nil, nil},
@@ -194,7 +200,7 @@ func TestFor(t *testing.T) {
 		for _, i := range c.want {
 			want = append(want, details[i])
 		}
-		if diff := cmp.Diff(want, types.For(details, c.audience)); diff != "" {
+		if diff := cmp.Diff(want, types.For(client, details, c.audience)); diff != "" {
 			t.Errorf("%s:\n%s", name, diff)
 		}
 	}

@@ -49,25 +49,36 @@ func (o *DPoPOptions) prepare(clock oauth.Clock) (*DPoPOptions, error) {
 	return prepared, nil
 }
 
-// proofOf checks the proof of a token that came under the DPoP scheme (RFC 9449 section 7.1). The key it proves is
-// compared with the token's by [Verifier.Verify].
-func (v *Verifier) proofOf(r *http.Request, token oauth.Secret) (dpop.Proof, error) {
-	o := v.o.DPoP
+// proofIn returns the proof of a token that came under the DPoP scheme, not looked at yet; "" under another.
+func proofIn(r *http.Request, presented Presented) (string, error) {
+	if presented.Scheme != DPoP {
+		return "", nil
+	}
 	compact, err := dpop.FromHeader(r.Header)
-	if err != nil {
-		return dpop.Proof{}, err
+	if err == nil && compact == "" {
+		err = dpop.Missing()
 	}
-	if compact == "" {
-		return dpop.Proof{}, dpop.Missing()
+	return compact, err
+}
+
+// proofOf checks the proof of a token that came under the DPoP scheme (RFC 9449 section 7.1) and is bound to the key
+// with the thumbprint.
+func (v *Verifier) proofOf(r *http.Request, token oauth.Secret, compact, jkt string) (dpop.Proof, error) {
+	if jkt == "" {
+		return dpop.Proof{}, refuse("the access token is not bound to a DPoP key", nil)
 	}
+	o := v.o.DPoP
 	path := r.URL.EscapedPath()
 	urls := make([]string, len(o.BaseURLs))
 	for i, base := range o.BaseURLs {
 		urls[i] = base + path
 	}
 	proof, err := dpop.Verify(compact, dpop.Options{
-		Method: r.Method, URLs: urls, Now: v.o.Clock(), Algs: o.Algs, AccessToken: token,
+		Method: r.Method, URLs: urls, Now: v.o.Clock(), Algs: o.Algs, AccessToken: token, JKT: jkt,
 	})
+	if errors.Is(err, dpop.ErrOtherKey) {
+		return dpop.Proof{}, refuse("the access token is bound to another DPoP key", err)
+	}
 	if err != nil {
 		return dpop.Proof{}, err
 	}

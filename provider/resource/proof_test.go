@@ -163,6 +163,25 @@ func TestProtectTakesDPoP(t *testing.T) {
 	})
 }
 
+// The token is judged before the proof: who has none learns nothing of the proof, and does not make it be checked.
+func TestTheTokenComesFirst(t *testing.T) {
+	is, holder := newIssuer(t), newHolder(t, "ES256")
+	a := startAPI(t, newVerifier(t, Options{Keys: LocalKeys(is.keys), DPoP: &DPoPOptions{BaseURLs: []string{testBase}}}), "accounts")
+	bound := boundTo(map[string]any{"jkt": holder.jkt})
+	for name, token := range map[string]string{
+		"made up": "nonsense", "expired": is.token(t, "at+jwt", bound.with("exp", testTime.Add(-time.Hour).Unix())),
+		"not bound": is.token(t, "at+jwt", bound.with("cnf", nil)),
+	} {
+		_, header, body := a.call(t, nil, func(r *http.Request) {
+			r.Header.Set("Authorization", "DPoP "+token)
+			r.Header.Set("DPoP", "not even a JWT")
+		})
+		if challenge := header.Get("WWW-Authenticate"); !strings.Contains(challenge, `error="invalid_token"`) {
+			t.Errorf("%s: %q %s", name, challenge, body)
+		}
+	}
+}
+
 func TestARefusedRequestUsesNoProofUp(t *testing.T) {
 	is, holder := newIssuer(t), newHolder(t, "ES256")
 	used := &countingReplay{}

@@ -63,15 +63,23 @@ func (v *Verifier) admit(r *http.Request, scope oauth.Scope, required Requiremen
 	if err != nil {
 		return nil, err
 	}
+	compact, err := proofIn(r, presented)
+	if err != nil {
+		return nil, err
+	}
+	// The token comes first: a stranger without one does not choose what a proof costs to check.
+	token, err := v.Read(r.Context(), presented.Token.Reveal())
+	if err != nil {
+		return nil, err
+	}
 	var proof dpop.Proof
 	if presented.Scheme == DPoP {
-		if proof, err = v.proofOf(r, presented.Token); err != nil {
+		if proof, err = v.proofOf(r, presented.Token, compact, token.Confirmation.JKT); err != nil {
 			return nil, err
 		}
 		sender.JKT = proof.JKT
 	}
-	token, err := v.Verify(r.Context(), presented.Token.Reveal(), sender)
-	if err != nil {
+	if err := v.checkSender(token, sender); err != nil {
 		return nil, err
 	}
 	if !scope.Within(token.Scope) {

@@ -227,14 +227,20 @@ func (v *Verifier) checkClaims(t *Token) error {
 	return nil
 }
 
-// checkSender applies RFC 8705 section 3 and RFC 9449 section 7: what a token is bound to must have been proved.
-// A DPoP-bound token that comes as a bearer token has no proof (section 7.2), and a token that is not bound to a
-// key gains nothing from one: it was not issued for the DPoP scheme.
 func (v *Verifier) checkSender(t *Token, sender oauth.Confirmation) error {
+	if t.Confirmation.IsZero() && v.o.RequireBound {
+		return refuse("the access token is not bound to a certificate or a DPoP key", nil)
+	}
+	return t.CheckSender(sender)
+}
+
+// CheckSender applies RFC 8705 section 3 and RFC 9449 section 7: what a token is bound to must have been proved.
+// sender's JKT is set exactly when the token came under the DPoP scheme. A DPoP-bound token that comes as a bearer
+// token has no proof (section 7.2), and a token that is not bound to a key gains nothing from one: it was not issued
+// for the DPoP scheme. The error is an [*oauth.Error] with invalid_token.
+func (t *Token) CheckSender(sender oauth.Confirmation) error {
 	bound := t.Confirmation
 	switch {
-	case bound.IsZero() && v.o.RequireBound:
-		return refuse("the access token is not bound to a certificate or a DPoP key", nil)
 	case bound.JKT == "" && sender.JKT != "":
 		return refuse("the access token is not bound to a DPoP key", nil)
 	case bound.JKT != "" && sender.JKT == "":

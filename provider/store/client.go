@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 
 	"signet/provider/oauth"
 )
@@ -11,6 +12,9 @@ const (
 	selectClient  = `SELECT data FROM clients WHERE client_id = ?`
 	selectClients = `SELECT data FROM clients ORDER BY client_id`
 	updateClient  = `UPDATE clients SET data = ? WHERE client_id = ?`
+	// What was read and what is stored are compared as text: a row with members that this build does not know is
+	// another one, so that none of them is lost.
+	replaceClient = `UPDATE clients SET data = ? WHERE client_id = ? AND data = ?`
 	insertClient  = `INSERT INTO clients (client_id, data) VALUES (?, ?)`
 )
 
@@ -50,6 +54,24 @@ func (p *plan) storeClient(c oauth.StoreClient) error {
 		expect = knownKey
 	}
 	p.do(c, expect, insertClient, c.Client.ID, data)
+	p.do(c, anything, bumpVersion, string(oauth.TopicClients))
+	p.clients = append(p.clients, c.Client.ID)
+	return nil
+}
+
+func (p *plan) replaceClient(c oauth.ReplaceClient) error {
+	if c.Client.ID != c.Seen.ID {
+		return errors.New("store: a client is replaced by another one")
+	}
+	data, err := encode(c.Client)
+	if err != nil {
+		return err
+	}
+	seen, err := encode(c.Seen)
+	if err != nil {
+		return err
+	}
+	p.do(c, rowChanged, replaceClient, data, c.Client.ID, seen)
 	p.do(c, anything, bumpVersion, string(oauth.TopicClients))
 	p.clients = append(p.clients, c.Client.ID)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,23 +24,35 @@ const (
 
 // ClaimDeliveries returns deliveries that are due at now, at most limit, the longest due first, also those that
 // have just expired: they are to be given up. Each is the caller's alone until now+lease, its NextAt from then on;
-// when it is neither finished nor put off by then, it is due again. With an error, those returned are claimed.
+// when it is neither finished nor put off by then, it is due again. With an error, those returned are claimed. A
+// delivery that cannot be read is claimed and logged, but not returned: it holds up no other.
 func (s *Store) ClaimDeliveries(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]oauth.Delivery, error) {
 	if lease < time.Microsecond || limit <= 0 {
 		return nil, fmt.Errorf("store: %d deliveries cannot be claimed for %v", limit, lease)
 	}
 	var due []oauth.Delivery
+	unread := map[string]error{}
 	err := s.readers.few(ctx, selectDue, values(micros(now), int64(limit)), func(row []driver.Value) error {
 		var d oauth.Delivery
-		err := decode(row[0], &d)
+		fault := decode(row[0], &d)
 		d.ID, d.Attempts, d.NextAt = text(row[1]), int(integer(row[2])), timeOf(row[3])
 		due = append(due, d)
-		return err
+		if fault != nil {
+			unread[d.ID] = fault
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return s.claim(ctx, due, now.Add(lease))
+	claimed, err := s.claim(ctx, due, now.Add(lease))
+	return slices.DeleteFunc(claimed, func(d oauth.Delivery) bool {
+		fault, bad := unread[d.ID]
+		if bad {
+			s.opt.Log.ErrorContext(ctx, "a delivery cannot be read: it is passed over until it expires", "delivery", d.ID, "cause", fault)
+		}
+		return bad
+	}), err
 }
 
 // claim moves each by a commit of its own, since another process may be first with some of them. Committed at

@@ -21,6 +21,7 @@ const (
 			expires_at = CASE WHEN expires_at < ? THEN ? ELSE expires_at END,
 			updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
 		WHERE grant_id = ? AND client_id = ? AND user_id = ? AND revoked_at IS NULL AND updated_at = ?`
+	checkGrant  = `SELECT 1 FROM grants WHERE grant_id = ? AND revoked_at IS NULL AND updated_at = ? ` + sharedLock
 	extendGrant = `UPDATE grants SET expires_at = ? WHERE grant_id = ? AND expires_at < ?`
 	revokeGrant = `UPDATE grants SET revoked_at = ? WHERE grant_id = ? AND revoked_at IS NULL`
 )
@@ -109,6 +110,10 @@ func (p *plan) replaceGrant(c oauth.ReplaceGrant) error {
 	until, at := micros(g.ExpiresAt), updated(g.UpdatedAt)
 	p.do(c, rowChanged, replaceGrant, data, until, until, at, at, g.ID, g.ClientID, g.UserID, updated(c.Seen))
 	return nil
+}
+
+func (p *plan) checkGrant(c oauth.CheckGrant) {
+	p.do(c, rowFound, checkGrant, c.GrantID, updated(c.Seen))
 }
 
 func (p *plan) extendGrant(c oauth.ExtendGrant) {

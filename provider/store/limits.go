@@ -14,7 +14,7 @@ const (
 	maxUsername  = 256  // what a login accepts
 	maxGrantID   = 128  // made here: 22
 	maxJTI       = 256  // what clientauth accepts; ours have 22
-	maxConsented = 2048 // a scope token or a resource's URI
+	maxConsented = 2048 // a scope token and a resource's URI, together
 	maxNonce     = 128  // made here: 22
 	maxRequest   = 128  // a backchannel request's public id; made here: 22
 	maxDelivery  = 128  // made here: 22
@@ -73,20 +73,21 @@ func fits(change oauth.Change) error {
 		return fit(grantKey(c.Grant.ID), clientKey(c.Grant.ClientID), userKey(c.Grant.UserID))
 	case oauth.StoreRefresh:
 		return fit(grantKey(c.Token.GrantID))
+	case oauth.SupersedeRefresh:
+		return fit(grantKey(c.Token.GrantID))
 	case oauth.ReplaceRefresh:
 		return fit(grantKey(c.New.GrantID))
 	case oauth.RevokeAccessToken:
 		return fit(key{"jti", c.JTI, maxJTI})
 	case oauth.RememberConsent:
 		keys := []key{clientKey(c.Consent.ClientID), userKey(c.Consent.UserID)}
-		for _, token := range c.Consent.Scope {
-			keys = append(keys, key{"scope", token, maxConsented})
-		}
-		for _, resource := range c.Consent.Resources {
-			keys = append(keys, key{"resource", resource, maxConsented})
+		for _, agreed := range c.Consent.Agreed {
+			keys = append(keys, key{"scope at a resource server", pairOf(agreed), maxConsented})
 		}
 		return fit(keys...)
 	case oauth.StoreClient:
+		return fit(clientKey(c.Client.ID))
+	case oauth.ReplaceClient:
 		return fit(clientKey(c.Client.ID))
 	case oauth.StoreUser:
 		return fit(userKey(c.User.ID), key{"username", c.User.Username, maxUsername})

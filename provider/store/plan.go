@@ -76,12 +76,16 @@ func (p *plan) add(change oauth.Change) error {
 		return p.storeGrant(c)
 	case oauth.ReplaceGrant:
 		return p.replaceGrant(c)
+	case oauth.CheckGrant:
+		p.checkGrant(c)
 	case oauth.ExtendGrant:
 		p.extendGrant(c)
 	case oauth.RevokeGrant:
 		p.revokeGrant(c)
 	case oauth.StoreRefresh:
 		return p.storeRefresh(c)
+	case oauth.SupersedeRefresh:
+		return p.supersedeRefresh(c)
 	case oauth.ReplaceRefresh:
 		return p.replaceRefresh(c)
 	case oauth.UseRefresh:
@@ -106,6 +110,8 @@ func (p *plan) add(change oauth.Change) error {
 		p.rememberConsent(c)
 	case oauth.StoreClient:
 		return p.storeClient(c)
+	case oauth.ReplaceClient:
+		return p.replaceClient(c)
 	case oauth.StoreUser:
 		return p.storeUser(c)
 	case oauth.RecordAudit:

@@ -17,6 +17,12 @@ const (
 	insertRefresh = `INSERT INTO refresh_tokens (digest, grant_id, expires_at, data) VALUES (?, ?, ?, ?)`
 	startFamily   = `UPDATE grants SET refresh_current = ?
 		WHERE grant_id = ? AND revoked_at IS NULL AND refresh_current IS NULL`
+	// The token that was current is removed by the second statement, so that nobody knows it any more. It is the
+	// previous one without a time: no retry can be granted. MySQL, again, assigns from left to right.
+	supersedeFamily = `UPDATE grants SET refresh_previous = refresh_current, refresh_current = ?, refresh_rotated_at = NULL,
+			updated_at = updated_at + 1
+		WHERE grant_id = ? AND revoked_at IS NULL`
+	removeSuperseded = `DELETE FROM refresh_tokens WHERE digest = (SELECT refresh_previous FROM grants WHERE grant_id = ?)`
 	// The second alternative is the retry: the current token is unused, or the previous one would be
 	// another. A retry keeps the time of the first rotation, so that retrying does not prolong the grace. The
 	// time is set first: MySQL assigns from left to right and would see the new refresh_current.
@@ -55,6 +61,12 @@ func digestOf(v driver.Value) (digest oauth.Digest) {
 // storeRefresh conflicts also when the grant has had a refresh token: a family has one first token.
 func (p *plan) storeRefresh(c oauth.StoreRefresh) error {
 	p.do(c, rowChanged, startFamily, c.Token.Digest[:], c.Token.GrantID)
+	return p.insertRefresh(c, c.Token)
+}
+
+func (p *plan) supersedeRefresh(c oauth.SupersedeRefresh) error {
+	p.do(c, rowChanged, supersedeFamily, c.Token.Digest[:], c.Token.GrantID)
+	p.do(c, anything, removeSuperseded, c.Token.GrantID)
 	return p.insertRefresh(c, c.Token)
 }
 

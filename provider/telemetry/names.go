@@ -117,7 +117,7 @@ const (
 
 var (
 	endpointLabel = Label{Name: "endpoint", Values: []string{
-		"token", "introspection", "revocation", "userinfo", "pushed_authorization", "backchannel_authentication", "grants",
+		"token", "introspection", "revocation", "userinfo", "pushed_authorization", "backchannel_authentication", "grants", "registration",
 		"authorization", "resume", "login", "consent", "approvals", "pages", "jwks", "metadata", Other,
 	}}
 	doorLabel   = Label{Name: "door", Values: []string{"main", "mtls"}}
@@ -132,7 +132,8 @@ var (
 		"request_uri_not_supported", "registration_not_supported", "invalid_dpop_proof", "use_dpop_nonce", "invalid_request_uri",
 		"invalid_request_object", "invalid_authorization_details", "invalid_grant_id", "unmet_authentication_requirements",
 		"insufficient_user_authentication", "authorization_pending", "slow_down", "expired_token", "expired_login_hint_token",
-		"unknown_user_id", "missing_user_code", "invalid_user_code", "invalid_binding_message", "method_not_allowed", "not_found", "payload_too_large", Other,
+		"unknown_user_id", "missing_user_code", "invalid_user_code", "invalid_binding_message", "invalid_redirect_uri",
+		"invalid_client_metadata", "method_not_allowed", "not_found", "payload_too_large", Other,
 	}}
 	grantLabel = Label{Name: "grant_type", Values: []string{
 		"authorization_code", "client_credentials", "refresh_token", "urn:openid:params:grant-type:ciba", Other,

@@ -24,6 +24,18 @@ func (e *Endpoint) refuse(ctx context.Context, req oauth.TokenRequest, caller oa
 		}
 		return refusal.Err
 	}
+	entry, entryErr := e.refusedEntry(req, refusal)
+	if entryErr != nil {
+		return entryErr
+	}
+	if err := e.commit(ctx, req, caller, refusal.Changes, entry); err != nil {
+		return err
+	}
+	return refusal.Err
+}
+
+// refusedEntry says what was refused and why.
+func (e *Endpoint) refusedEntry(req oauth.TokenRequest, refusal *oauth.Refusal) (oauth.AuditEntry, error) {
 	about := oauth.AuditEntry{
 		RequestID: req.ID, ClientID: req.Client.ID, DecisionID: refusal.Err.Decision,
 		Detail: map[string]any{"error": string(refusal.Err.Code), "grant_type": req.GrantType},
@@ -35,14 +47,7 @@ func (e *Endpoint) refuse(ctx context.Context, req oauth.TokenRequest, caller oa
 			event, about.GrantID = reuseOf(req.GrantType), revoked.GrantID
 		}
 	}
-	entry, entryErr := e.Record.Entry(event, about)
-	if entryErr != nil {
-		return entryErr
-	}
-	if err := e.commit(ctx, req, caller, refusal.Changes, entry); err != nil {
-		return err
-	}
-	return refusal.Err
+	return e.Record.Entry(event, about)
 }
 
 // commit applies what the request changes, the client's proof and the audit entry together. When a single-use
@@ -111,11 +116,12 @@ func issuedEntry(req oauth.TokenRequest, a oauth.Authorization, i issuance, d po
 	i.entry.RequestID, i.entry.ClientID, i.entry.Subject = req.ID, req.Client.ID, a.Subject.Subject()
 	i.entry.GrantID, i.entry.JTI, i.entry.DecisionID = a.GrantID, i.jti, d.ID
 	i.entry.Detail = map[string]any{"grant_type": req.GrantType, "scope": i.response.Scope, "aud": i.audience, "policy": d.Revision}
-	if req.Sender.X5TS256 != "" {
-		i.entry.Detail["x5t#S256"] = req.Sender.X5TS256
+	bound := confirmation(req)
+	if bound.X5TS256 != "" {
+		i.entry.Detail["x5t#S256"] = bound.X5TS256
 	}
-	if req.Sender.JKT != "" {
-		i.entry.Detail["jkt"] = req.Sender.JKT
+	if bound.JKT != "" {
+		i.entry.Detail["jkt"] = bound.JKT
 	}
 	if len(i.response.Details) > 0 {
 		i.entry.Detail["authorization_details"] = i.response.Details.Types()

@@ -33,6 +33,7 @@ func (s *scripted) Commit(_ context.Context, changes ...oauth.Change) error {
 func TestALostRaceRevokes(t *testing.T) {
 	proof := oauth.UseAssertion{ClientID: "c1", JTI: "j1"}
 	redeem := oauth.RedeemCode{GrantID: "g1"}
+	changed := &oauth.Conflict{Change: oauth.CheckGrant{GrantID: "g1"}}
 	second, replayed, down := &oauth.Conflict{Change: redeem}, &oauth.Conflict{Change: proof}, errors.New("disk on fire")
 	whole := []string{"UseAssertion", "RedeemCode", "RecordAudit"}
 	for name, c := range map[string]struct {
@@ -42,6 +43,7 @@ func TestALostRaceRevokes(t *testing.T) {
 	}{
 		"first":               {[]error{nil}, "", [][]string{whole}},
 		"replayed proof":      {[]error{replayed}, oauth.InvalidClient, [][]string{whole}},
+		"the grant changed":   {[]error{changed}, oauth.InvalidGrant, [][]string{whole}},
 		"store down":          {[]error{down}, oauth.ServerError, [][]string{whole}},
 		"second":              {[]error{second, nil}, oauth.InvalidGrant, [][]string{whole, {"UseAssertion", "RevokeGrant", "RecordAudit"}}},
 		"second, used proof":  {[]error{second, replayed, nil}, oauth.InvalidGrant, [][]string{whole, {"UseAssertion", "RevokeGrant", "RecordAudit"}, {"RevokeGrant", "RecordAudit"}}},

@@ -22,12 +22,23 @@ func (e *Endpoint) decide(ctx context.Context, req oauth.TokenRequest, caller oa
 		return policy.Decision{}, oauth.Errorf(oauth.TemporarilyUnavailable, "the authorization policy cannot answer at present").Because(err)
 	}
 	if decision.Allowed() {
+		if len(t.details) > 0 && len(chosenBy(t.details, decision.Details)) == 0 {
+			// Without any, the token would no longer be bounded by them: it would say more, not less.
+			return decision, denied(decision, oauth.AccessDenied, []string{withheld}, errors.New("policy "+decision.Revision+" withholds all authorization_details"))
+		}
 		return decision, nil
 	}
 	rules, cause := deniedBy(decision)
-	denial := oauth.Errorf(oauth.Code(decision.Denials[0].Error), "refused by policy").Because(cause)
-	denial.Decision = decision.ID
-	return decision, &oauth.Refusal{Err: denial, Detail: map[string]any{"policy": decision.Revision, "rules": rules}}
+	return decision, denied(decision, oauth.Code(decision.Denials[0].Error), rules, cause)
+}
+
+// withheld stands for a rule in the audit log.
+const withheld = "token/authorization_details"
+
+func denied(d policy.Decision, code oauth.Code, rules []string, cause error) *oauth.Refusal {
+	denial := oauth.Errorf(code, "refused by policy").Because(cause)
+	denial.Decision = d.ID
+	return &oauth.Refusal{Err: denial, Detail: map[string]any{"policy": d.Revision, "rules": rules}}
 }
 
 // deniedBy names the rules, with their reasons for the log; the client learns only the decision's id.

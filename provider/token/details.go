@@ -12,14 +12,15 @@ type Details interface {
 	Check(client *oauth.Client, raw string) (oauth.Details, *oauth.Error)
 	// Narrow reads what a client asks for within what was granted.
 	Narrow(granted oauth.Details, raw string) (oauth.Details, *oauth.Error)
-	// For returns those that count at one of the resource servers.
-	For(details oauth.Details, audience []string) oauth.Details
+	// For returns those that count at one of the resource servers and are of types that the client is registered for.
+	For(client *oauth.Client, details oauth.Details, audience []string) oauth.Details
 }
 
 const paramDetails = "authorization_details"
 
 // details are those of one access token: what the request asks for within the grant, as far as it counts at the
-// token's audience (RFC 9396 sections 6 and 7).
+// token's audience (RFC 9396 sections 6 and 7). Where there are some and none counts there is no token: a resource
+// server would take one without them for one that they do not bound.
 func (e *Endpoint) details(req oauth.TokenRequest, a oauth.Authorization, audience []string) (oauth.Details, error) {
 	asked := req.Params.Get(paramDetails)
 	if asked == "" && len(a.Details) == 0 {
@@ -32,9 +33,9 @@ func (e *Endpoint) details(req oauth.TokenRequest, a oauth.Authorization, audien
 			return nil, fault
 		}
 	}
-	here := e.Details.For(details, audience)
-	if asked != "" && len(here) == 0 {
-		return nil, oauth.Errorf(oauth.InvalidDetails, "none of the authorization_details counts at the resource (RFC 9396 section 6)")
+	here := e.Details.For(req.Client, details, audience)
+	if len(here) == 0 {
+		return nil, oauth.Errorf(oauth.InvalidDetails, "none of the authorization_details counts for this client at the resource (RFC 9396 section 6)")
 	}
 	return here, nil
 }

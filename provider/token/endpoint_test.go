@@ -107,10 +107,10 @@ func (b *bench) Narrow(granted oauth.Details, raw string) (oauth.Details, *oauth
 	return details, fault
 }
 
-func (b *bench) For(details oauth.Details, audience []string) oauth.Details {
+func (b *bench) For(client *oauth.Client, details oauth.Details, audience []string) oauth.Details {
 	return slices.DeleteFunc(slices.Clone(details), func(d oauth.Detail) bool {
 		var at struct{ At string }
-		return json.Unmarshal(d.JSON, &at) != nil || !slices.Contains(audience, at.At)
+		return slices.Contains(client.DetailsTypes, "not "+d.Type) || json.Unmarshal(d.JSON, &at) != nil || !slices.Contains(audience, at.At)
 	})
 }
 
@@ -269,15 +269,17 @@ func TestDetails(t *testing.T) {
 		granted []string
 		asked   string
 		chosen  []int
+		taken   string // type that the client has lost
 		want    string // "" = none at all
 		code    oauth.Code
 	}{
 		"none":                        {form: redemption()},
 		"all of the audience's":       {form: redemption(), granted: []string{one, elsewhere, two}, want: list(one, two)},
-		"none of the audience's":      {form: redemption(), granted: []string{elsewhere}},
+		"none of the audience's":      {form: redemption(), granted: []string{elsewhere}, code: oauth.InvalidDetails},
+		"none of the client's":        {form: redemption(), granted: []string{one}, taken: "pay", code: oauth.InvalidDetails},
 		"narrowed by the request":     {form: redemption(), granted: []string{one, two}, asked: list(two), want: list(two)},
 		"narrowed by policy":          {form: redemption(), granted: []string{one, elsewhere, two}, chosen: []int{1}, want: list(two)},
-		"withheld by policy":          {form: redemption(), granted: []string{one, two}, chosen: []int{}},
+		"nothing to withhold":         {form: redemption(), chosen: []int{}},
 		"more than granted":           {form: redemption(), granted: []string{one}, asked: list(two), code: oauth.InvalidDetails},
 		"granted none":                {form: redemption(), asked: list(one), code: oauth.InvalidDetails},
 		"narrowed to another's":       {form: redemption(), granted: []string{one, elsewhere}, asked: list(elsewhere), code: oauth.InvalidDetails},
@@ -288,6 +290,7 @@ func TestDetails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench()
 			b.chosen = c.chosen
+			b.client.DetailsTypes = []string{"not " + c.taken}
 			for _, text := range c.granted {
 				b.code.Request.Details = append(b.code.Request.Details, detail(text))
 			}
@@ -312,6 +315,82 @@ func TestDetails(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, b.signed["authorization_details"]); diff != "" {
 				t.Errorf("access token: %s", diff)
+			}
+		})
+	}
+}
+
+// Policy may withhold details, but not so that a token is left that they no longer bound.
+func TestPolicyCannotWithholdTheBounds(t *testing.T) {
+	for name, c := range map[string]struct {
+		form  url.Values
+		burnt []string
+	}{
+		"code":               {redemption(), []string{"UseAssertion", "RecordAudit"}},
+		"client_credentials": {credentials(), []string{"UseAssertion", "RecordAudit"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			b.chosen = []int{}
+			b.code.Request.Details = oauth.Details{detail(`{"type":"pay","at":"https://api"}`)}
+			if name == "client_credentials" {
+				c.form.Set("authorization_details", `[{"type":"pay","at":"https://api"}]`)
+			}
+			status, body, answer := b.ask(t, c.form)
+			if status != http.StatusBadRequest || answer["error"] != string(oauth.AccessDenied) || b.signed != nil {
+				t.Errorf("%d %s, signed %v", status, body, b.signed)
+			}
+			if diff := cmp.Diff(c.burnt, b.committed); diff != "" {
+				t.Error(diff)
+			}
+			if b.audited == nil || b.audited.Event != string(audit.TokenRefused) || b.audited.DecisionID != "d1" {
+				t.Errorf("audited %+v", b.audited)
+			}
+		})
+	}
+}
+
+// What the audit log says of the sender is what the tokens are bound to.
+func TestIssuedEntryNamesTheBinding(t *testing.T) {
+	b := newBench()
+	b.sender = binding.Sender{Confirmation: oauth.Confirmation{X5TS256: "C", JKT: "K"}}
+	if status, body, _ := b.ask(t, credentials()); status != http.StatusOK || b.audited.Detail["jkt"] != "K" || b.audited.Detail["x5t#S256"] != nil {
+		t.Errorf("%d %s, %v", status, body, b.audited.Detail)
+	}
+	b.client.BoundAccessTokens = true
+	if status, body, _ := b.ask(t, credentials()); status != http.StatusOK || b.audited.Detail["jkt"] != "K" || b.audited.Detail["x5t#S256"] != "C" {
+		t.Errorf("%d %s, %v", status, body, b.audited.Detail)
+	}
+}
+
+// The code of a changed grant is good for that grant only, and its refresh token takes the place of the one before.
+func TestManagedGrantsAreRedeemedAsTheyWere(t *testing.T) {
+	seen := noon.Add(-time.Second)
+	for name, c := range map[string]struct {
+		code func(*oauth.AuthorizationCode)
+		want []string
+	}{
+		"not managed": {func(*oauth.AuthorizationCode) {}, []string{"RedeemCode", "StoreRefresh"}},
+		"created": {func(c *oauth.AuthorizationCode) {
+			c.Request.GrantAction, c.GrantSeen = oauth.GrantCreate, &time.Time{}
+		}, []string{"CheckGrant", "RedeemCode", "StoreRefresh"}},
+		"merged": {func(c *oauth.AuthorizationCode) {
+			c.Request.GrantAction, c.Request.GrantID, c.GrantSeen = oauth.GrantMerge, "g1", &seen
+		}, []string{"CheckGrant", "RedeemCode", "SupersedeRefresh"}},
+		"merged by the program before": {func(c *oauth.AuthorizationCode) {
+			c.Request.GrantAction, c.Request.GrantID = oauth.GrantMerge, "g1"
+		}, []string{"RedeemCode", "SupersedeRefresh"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			c.code(&b.code)
+			b.client.GrantTypes = append(b.client.GrantTypes, oauth.GrantRefreshToken)
+			if status, body, answer := b.ask(t, redemption()); status != http.StatusOK || answer["refresh_token"] == nil {
+				t.Fatalf("%d %s", status, body)
+			}
+			want := append(append([]string{"UseAssertion"}, c.want...), "ExtendGrant", "RecordAudit")
+			if diff := cmp.Diff(want, b.committed); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"signet/provider/oauth"
 	"signet/provider/pkce"
@@ -25,7 +26,8 @@ type AuthorizationCode struct {
 func (AuthorizationCode) GrantType() string { return oauth.GrantAuthorizationCode }
 
 // Redeem checks the code and returns its redemption as a change. A failed attempt burns the code only for
-// the client it was issued to; a reused code revokes what it issued (RFC 6749 section 4.1.2).
+// the client it was issued to; a reused code revokes what it issued (RFC 6749 section 4.1.2). A managed grant must
+// still be the one that the code was issued for.
 func (g AuthorizationCode) Redeem(ctx context.Context, req oauth.TokenRequest) (oauth.Authorization, error) {
 	presented := req.Params.Secret("code")
 	if presented == "" {
@@ -50,10 +52,13 @@ func (g AuthorizationCode) Redeem(ctx context.Context, req oauth.TokenRequest) (
 	if err := userMayGoOn(ctx, g.Users, code.User); err != nil {
 		return oauth.Authorization{}, err
 	}
+	changes := []oauth.Change{oauth.RedeemCode{Digest: code.Digest, GrantID: code.GrantID, At: req.Now}}
+	if code.GrantSeen != nil { // first, so that it is no reuse when the grant has changed
+		changes = slices.Insert(changes, 0, oauth.Change(oauth.CheckGrant{GrantID: code.GrantID, Seen: *code.GrantSeen}))
+	}
 	return oauth.Authorization{
 		Subject: code.User, GrantID: code.GrantID, Scope: code.Scope, Resources: code.Request.Resources, Details: code.Request.Details,
-		TellGrant: code.Request.GrantAction != "", Nonce: code.Request.Nonce, Refresh: refreshFor(req.Client, code.Scope),
-		Changes: []oauth.Change{oauth.RedeemCode{Digest: code.Digest, GrantID: code.GrantID, At: req.Now}},
+		TellGrant: code.Request.GrantAction != "", Nonce: code.Request.Nonce, Refresh: refreshForCode(req.Client, code), Changes: changes,
 	}, nil
 }
 
@@ -78,6 +83,15 @@ func checkCode(code oauth.AuthorizationCode, req oauth.TokenRequest) *oauth.Erro
 // and in an OpenID Connect request only with offline_access (OpenID Connect Core section 11).
 func IssuesRefresh(client *oauth.Client, scope oauth.Scope) bool {
 	return client.Allows(oauth.GrantRefreshToken) && (!scope.Has(oauth.ScopeOpenID) || scope.Has(oauth.ScopeOfflineAccess))
+}
+
+// refreshForCode is refreshFor, where the grant may have a refresh token from before it was merged or replaced.
+func refreshForCode(client *oauth.Client, code oauth.AuthorizationCode) oauth.Refresh {
+	refresh := refreshFor(client, code.Scope)
+	if _, issues := refresh.(oauth.NewRefresh); issues {
+		return oauth.NewRefresh{Supersedes: code.Request.GrantID != ""}
+	}
+	return refresh
 }
 
 func refreshFor(client *oauth.Client, scope oauth.Scope) oauth.Refresh {

@@ -264,12 +264,12 @@ func TestPushRefused(t *testing.T) {
 		want    oauth.Code
 		audited bool
 	}{
-		"sender-constrained profile": {profile: oauth.Profiles[oauth.ProfileFAPICIBA], want: oauth.InvalidRequest},
-		"certificate-bound client":   {profile: openid, client: func(c *oauth.Client) { c.BoundAccessTokens = true }, want: oauth.InvalidRequest},
-		"DPoP-bound client":          {profile: openid, client: func(c *oauth.Client) { c.DPoPBound = true }, want: oauth.InvalidDPoPProof},
+		"sender-constrained profile": {profile: oauth.Profiles[oauth.ProfileFAPICIBA], want: oauth.InvalidRequest, audited: true},
+		"certificate-bound client":   {profile: openid, client: func(c *oauth.Client) { c.BoundAccessTokens = true }, want: oauth.InvalidRequest, audited: true},
+		"DPoP-bound client":          {profile: openid, client: func(c *oauth.Client) { c.DPoPBound = true }, want: oauth.InvalidDPoPProof, audited: true},
 		"not approved":               {profile: openid, request: func(b *oauth.Backchannel) { b.Status = oauth.BackchannelPending }, want: oauth.ServerError},
-		"user gone":                  {profile: openid, request: func(b *oauth.Backchannel) { b.User.ID = "u9" }, want: oauth.InvalidGrant},
-		"no resource server":         {profile: openid, request: func(b *oauth.Backchannel) { b.Resources = []string{"https://x"} }, want: oauth.InvalidTarget},
+		"user gone":                  {profile: openid, request: func(b *oauth.Backchannel) { b.User.ID = "u9" }, want: oauth.InvalidGrant, audited: true},
+		"no resource server":         {profile: openid, request: func(b *oauth.Backchannel) { b.Resources = []string{"https://x"} }, want: oauth.InvalidTarget, audited: true},
 		"policy":                     {profile: openid, bench: pushBench{denials: []policy.Denial{{Error: "access_denied"}}}, want: oauth.AccessDenied, audited: true},
 		"policy cannot answer":       {profile: openid, bench: pushBench{failure: errors.New("engine on fire")}, want: oauth.TemporarilyUnavailable},
 	} {
@@ -281,7 +281,8 @@ func TestPushRefused(t *testing.T) {
 			}
 			audited := slices.ContainsFunc(changes, func(change oauth.Change) bool {
 				record, ok := change.(oauth.RecordAudit)
-				return ok && record.Entry.Event == string(audit.TokenRefused) && record.Entry.DecisionID == "d1"
+				return ok && record.Entry.Event == string(audit.TokenRefused) && record.Entry.Subject != "" && record.Entry.Detail["error"] == string(c.want) &&
+					(record.Entry.DecisionID == "d1") == (name == "policy")
 			})
 			if audited != c.audited {
 				t.Errorf("changes: %v", changes)

@@ -53,7 +53,7 @@ func (g RefreshToken) Redeem(ctx context.Context, req oauth.TokenRequest) (oauth
 	if err := g.check(ctx, token, req); err != nil {
 		return oauth.Authorization{}, err
 	}
-	granted, err := g.granted(ctx, token)
+	granted, changes, err := g.granted(ctx, token)
 	if err != nil {
 		return oauth.Authorization{}, err
 	}
@@ -66,12 +66,13 @@ func (g RefreshToken) Redeem(ctx context.Context, req oauth.TokenRequest) (oauth
 	}
 	a := oauth.Authorization{
 		Subject: token.User, GrantID: token.GrantID, Scope: scope, Resources: granted.Resources, Details: granted.Details, TellGrant: token.Managed,
+		Changes: changes,
 	}
 	if req.Profile.RotateRefreshTokens {
 		a.Refresh = oauth.RotateRefresh{Old: token, Grace: g.RetryGrace}
 	} else {
 		a.Refresh = oauth.KeepRefresh{}
-		a.Changes = []oauth.Change{oauth.UseRefresh{Digest: token.Digest, GrantID: token.GrantID}}
+		a.Changes = append(a.Changes, oauth.UseRefresh{Digest: token.Digest, GrantID: token.GrantID})
 	}
 	return a, nil
 }
@@ -96,18 +97,19 @@ func (g RefreshToken) check(ctx context.Context, token oauth.RefreshToken, req o
 	return userMayGoOn(ctx, g.Users, token.User)
 }
 
-// granted is the token with what it may still give. Where its client manages the grant, a later request may have
-// replaced it (Grant Management section 6.2): then that is no more than the present grant gives.
-func (g RefreshToken) granted(ctx context.Context, token oauth.RefreshToken) (oauth.RefreshToken, error) {
+// granted is the token with what it may still give, and the condition on which it does. Where its client manages the
+// grant, a later request may have replaced it (Grant Management section 6.2): then that is no more than the present
+// grant gives, which must still be so at the commit.
+func (g RefreshToken) granted(ctx context.Context, token oauth.RefreshToken) (oauth.RefreshToken, []oauth.Change, error) {
 	if !token.Managed {
-		return token, nil
+		return token, nil, nil
 	}
 	grant, err := g.Store.Grant(ctx, token.GrantID)
 	if errors.Is(err, oauth.ErrNotFound) {
-		return oauth.RefreshToken{}, oauth.Errorf(oauth.InvalidGrant, "the refresh token is revoked")
+		return oauth.RefreshToken{}, nil, oauth.Errorf(oauth.InvalidGrant, "the refresh token is revoked")
 	}
 	if err != nil {
-		return oauth.RefreshToken{}, err
+		return oauth.RefreshToken{}, nil, err
 	}
 	of := token
 	of.Scope, of.Details = token.Scope.Intersect(grant.Scope), within(token.Details, grant.Details)
@@ -116,12 +118,15 @@ func (g RefreshToken) granted(ctx context.Context, token oauth.RefreshToken) (oa
 	} else if len(grant.Resources) > 0 {
 		of.Resources = slices.DeleteFunc(slices.Clone(token.Resources), func(id string) bool { return !slices.Contains(grant.Resources, id) })
 	}
-	lost := len(token.Scope)+len(token.Details) > 0 && len(of.Scope)+len(of.Details) == 0
-	if lost || len(token.Resources) > 0 && len(of.Resources) == 0 {
-		return oauth.RefreshToken{}, oauth.Errorf(oauth.InvalidGrant, "the grant was replaced, and nothing is left of what this refresh token was for")
+	// Details that are gone must not leave the scope without its bounds.
+	if lost(token.Details, of.Details) || lost(token.Scope, of.Scope) && len(of.Details) == 0 || lost(token.Resources, of.Resources) {
+		return oauth.RefreshToken{}, nil, oauth.Errorf(oauth.InvalidGrant, "the grant was replaced, and nothing is left of what this refresh token was for")
 	}
-	return of, nil
+	return of, []oauth.Change{oauth.CheckGrant{GrantID: grant.ID, Seen: grant.UpdatedAt}}, nil
 }
+
+// lost says that there was something and nothing is left.
+func lost[S ~[]E, E any](had, left S) bool { return len(had) > 0 && len(left) == 0 }
 
 // within returns those details that are in the other set, as they are.
 func within(details, other oauth.Details) oauth.Details {

@@ -74,8 +74,11 @@ func (e *Endpoint) refreshToken(req oauth.TokenRequest, a oauth.Authorization, m
 			return err
 		}
 		issued.response.RefreshToken = value.Reveal()
-		issued.changes = append(issued.changes,
-			oauth.StoreRefresh{Token: stored}, oauth.ExtendGrant{GrantID: a.GrantID, ExpiresAt: stored.ExpiresAt})
+		var keep oauth.Change = oauth.StoreRefresh{Token: stored}
+		if r.Supersedes {
+			keep = oauth.SupersedeRefresh{Token: stored}
+		}
+		issued.changes = append(issued.changes, keep, oauth.ExtendGrant{GrantID: a.GrantID, ExpiresAt: stored.ExpiresAt})
 	case oauth.RotateRefresh:
 		value, stored, err := e.Issue.Successor(r.Old, req.Now)
 		if err != nil {

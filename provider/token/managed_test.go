@@ -9,7 +9,8 @@ import (
 	"signet/provider/oauth"
 )
 
-// A refresh token of a managed grant gives no more than the grant has now, and never more than the token had.
+// A refresh token of a managed grant gives no more than the grant has now, and never more than the token had. That
+// must still be so when it is committed, and details that are gone leave no scope without its bounds.
 func TestManagedGrants(t *testing.T) {
 	const value = oauth.Secret("the-refresh-token")
 	one, two := detail(`{"type":"pay","n":1}`), detail(`{"type":"pay","n":2}`)
@@ -27,17 +28,26 @@ func TestManagedGrants(t *testing.T) {
 	}{
 		"unchanged": {grant: &oauth.Grant{Scope: scope, Details: oauth.Details{one}}, want: given{Scope: "accounts payments", Details: oauth.Details{one}}},
 		"merged":    {grant: &oauth.Grant{Scope: append(oauth.Scope{"cards"}, scope...), Details: oauth.Details{two, one}}, want: given{Scope: "accounts payments", Details: oauth.Details{one}}},
-		"narrowed":  {grant: &oauth.Grant{Scope: oauth.Scope{"payments"}}, want: given{Scope: "payments"}},
-		"other details": {
-			grant: &oauth.Grant{Scope: scope, Details: oauth.Details{two}}, want: given{Scope: "accounts payments"},
+		"narrowed":  {grant: &oauth.Grant{Scope: oauth.Scope{"payments"}, Details: oauth.Details{one}}, want: given{Scope: "payments", Details: oauth.Details{one}}},
+		"narrowed, had no details": {
+			grant: &oauth.Grant{Scope: oauth.Scope{"payments"}, Details: oauth.Details{one}},
+			token: func(r *oauth.RefreshToken) { r.Details = nil }, want: given{Scope: "payments"},
 		},
+		"some of the details": {
+			grant: &oauth.Grant{Scope: scope, Details: oauth.Details{two}},
+			token: func(r *oauth.RefreshToken) { r.Details = oauth.Details{one, two} },
+			want:  given{Scope: "accounts payments", Details: oauth.Details{two}},
+		},
+		"details only":  {grant: &oauth.Grant{Details: oauth.Details{one}}, want: given{Details: oauth.Details{one}}},
+		"no details":    {grant: &oauth.Grant{Scope: scope}, want: given{Code: oauth.InvalidGrant}},
+		"other details": {grant: &oauth.Grant{Scope: scope, Details: oauth.Details{two}}, want: given{Code: oauth.InvalidGrant}},
 		"resources named since": {
-			grant: &oauth.Grant{Scope: scope, Resources: []string{"https://api"}}, want: given{Scope: "accounts payments", Resources: []string{"https://api"}},
+			grant: &oauth.Grant{Scope: scope, Details: oauth.Details{one}, Resources: []string{"https://api"}}, want: given{Scope: "accounts payments", Details: oauth.Details{one}, Resources: []string{"https://api"}},
 		},
 		"fewer resources": {
-			grant: &oauth.Grant{Scope: scope, Resources: []string{"https://api"}},
+			grant: &oauth.Grant{Scope: scope, Details: oauth.Details{one}, Resources: []string{"https://api"}},
 			token: func(r *oauth.RefreshToken) { r.Resources = []string{"https://cards", "https://api"} },
-			want:  given{Scope: "accounts payments", Resources: []string{"https://api"}},
+			want:  given{Scope: "accounts payments", Details: oauth.Details{one}, Resources: []string{"https://api"}},
 		},
 		"other resources": {
 			grant: &oauth.Grant{Scope: scope, Resources: []string{"https://api"}},
@@ -57,7 +67,9 @@ func TestManagedGrants(t *testing.T) {
 			}
 			at := rest{refresh: map[oauth.Digest]oauth.RefreshToken{token.Digest: token}, users: map[string]oauth.User{"u1": {}}, grants: map[string]oauth.Grant{}}
 			if c.grant != nil {
-				at.grants["g1"] = *c.grant
+				grant := *c.grant
+				grant.ID, grant.UpdatedAt = "g1", noon.Add(-time.Hour)
+				at.grants["g1"] = grant
 			}
 			a, err := RefreshToken{Store: at, Users: at}.Redeem(t.Context(), request(client(nil), map[string]string{"refresh_token": value.Reveal()}))
 			got := given{a.Scope.String(), a.Resources, a.Details, outcomeOf(a, err).Error}
@@ -66,6 +78,16 @@ func TestManagedGrants(t *testing.T) {
 			}
 			if err == nil && (a.TellGrant != token.Managed || !cmp.Equal(a.Refresh, oauth.Refresh(oauth.RotateRefresh{Old: token}))) {
 				t.Errorf("%+v", a)
+			}
+			if err != nil {
+				return
+			}
+			var conditions []oauth.Change
+			if token.Managed {
+				conditions = []oauth.Change{oauth.CheckGrant{GrantID: "g1", Seen: noon.Add(-time.Hour)}}
+			}
+			if diff := cmp.Diff(conditions, a.Changes); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}

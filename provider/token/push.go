@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 
-	"signet/provider/audit"
 	"signet/provider/oauth"
 	"signet/provider/web"
 )
@@ -25,15 +24,26 @@ type pushed struct {
 }
 
 // Tokens returns the JSON for the client and what must be committed before it is sent: with the approval, in one
-// commit, whose StoreGrant comes first. An *oauth.Error says that there are no tokens, and the changes then have the
-// audit entry of that. A client whose tokens are sender-constrained is refused: nobody was there to prove a key.
+// commit, whose StoreGrant comes first. An *oauth.Error says that there are no tokens, and unless it is about the
+// present only, the changes have the audit entry of that; there must be no grant then. A client whose tokens are
+// sender-constrained is refused: nobody was there to prove a key.
 func (p Push) Tokens(ctx context.Context, client *oauth.Client, profile oauth.Profile, request oauth.Backchannel, authReqID oauth.Secret) ([]byte, []oauth.Change, error) {
+	req := oauth.TokenRequest{ID: web.RequestID(ctx), Now: p.Endpoint.Clock(), GrantType: oauth.GrantCIBA, Client: client, Profile: profile}
+	body, changes, err := p.tokens(ctx, req, request, authReqID)
+	if err != nil {
+		changes, err = p.refused(req, request, err)
+		return nil, changes, err
+	}
+	return body, changes, nil
+}
+
+func (p Push) tokens(ctx context.Context, req oauth.TokenRequest, request oauth.Backchannel, authReqID oauth.Secret) ([]byte, []oauth.Change, error) {
 	e := p.Endpoint
-	caller := oauth.ClientAuthentication{Client: client, Profile: profile, Method: client.AuthMethod}
+	caller := oauth.ClientAuthentication{Client: req.Client, Profile: req.Profile, Method: req.Client.AuthMethod}
 	if err := checkSender(caller, oauth.Confirmation{}); err != nil {
 		return nil, nil, err
 	}
-	a, err := authorizationOf(request, client)
+	a, err := authorizationOf(request, req.Client)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -41,14 +51,13 @@ func (p Push) Tokens(ctx context.Context, client *oauth.Client, profile oauth.Pr
 	if err := userMayGoOn(ctx, p.Users, *request.User); err != nil {
 		return nil, nil, err
 	}
-	req := oauth.TokenRequest{ID: web.RequestID(ctx), Now: e.Clock(), GrantType: oauth.GrantCIBA, Client: client, Profile: profile}
 	target, err := e.target(req, a)
 	if err != nil {
 		return nil, nil, err
 	}
 	decision, err := e.decide(ctx, req, caller, a, target)
 	if err != nil {
-		return p.refused(req, err)
+		return nil, nil, err
 	}
 	issued, err := e.issue(ctx, req, a, target, decision)
 	if err != nil {
@@ -62,21 +71,24 @@ func (p Push) Tokens(ctx context.Context, client *oauth.Client, profile oauth.Pr
 	return body, append(slices.Clone(issued.changes), entry), nil
 }
 
-// refused keeps what policy said.
-func (p Push) refused(req oauth.TokenRequest, err error) ([]byte, []oauth.Change, error) {
+// refused is what is kept of a refusal: the user had approved, and hears nothing of it.
+func (p Push) refused(req oauth.TokenRequest, request oauth.Backchannel, err error) ([]oauth.Change, error) {
 	var refusal *oauth.Refusal
-	if !errors.As(err, &refusal) {
-		return nil, nil, err
+	var fault *oauth.Error
+	switch {
+	case errors.As(err, &refusal):
+	case errors.As(err, &fault):
+		refusal = &oauth.Refusal{Err: fault}
+	default:
+		return nil, err
 	}
-	detail := map[string]any{"error": string(refusal.Err.Code), "grant_type": req.GrantType}
-	for name, value := range refusal.Detail {
-		detail[name] = value
+	if code := refusal.Err.Code; code == oauth.TemporarilyUnavailable || code == oauth.ServerError {
+		return nil, err
 	}
-	entry, failure := p.Endpoint.Record.Change(audit.TokenRefused, oauth.AuditEntry{
-		RequestID: req.ID, ClientID: req.Client.ID, DecisionID: refusal.Err.Decision, Detail: detail,
-	})
+	entry, failure := p.Endpoint.refusedEntry(req, refusal)
 	if failure != nil {
-		return nil, nil, failure
+		return nil, failure
 	}
-	return nil, append(slices.Clone(refusal.Changes), entry), refusal.Err
+	entry.Subject, entry.Detail["backchannel_id"] = request.UserID, request.ID
+	return append(slices.Clone(refusal.Changes), oauth.RecordAudit{Entry: entry}), refusal.Err
 }

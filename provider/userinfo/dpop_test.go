@@ -31,11 +31,16 @@ func (h *house) Commit(_ context.Context, changes ...oauth.Change) error {
 
 func proofFor(t *testing.T, url string, access oauth.Secret) (proof, jkt string) {
 	t.Helper()
-	signer, err := jose.Generate("ES256", 0, rand.Reader)
+	return proofBy(t, "ES256", url, access)
+}
+
+func proofBy(t *testing.T, alg, url string, access oauth.Secret) (proof, jkt string) {
+	t.Helper()
+	signer, err := jose.Generate(alg, 2048, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := jose.NewPrivateKey("ES256", "", signer)
+	key, err := jose.NewPrivateKey(alg, "", signer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,44 +61,71 @@ func (h *house) prove(authorization, proof string) *httptest.ResponseRecorder {
 
 func TestDPoP(t *testing.T) {
 	good, jkt := proofFor(t, endpointURL, "access")
-	other, _ := proofFor(t, endpointURL, "another token")
-	elsewhere, _ := proofFor(t, "https://as.example/token", "access")
+	stranger, _ := proofFor(t, endpointURL, "access")
+	other, otherJKT := proofFor(t, endpointURL, "another token")
+	elsewhere, elsewhereJKT := proofFor(t, "https://as.example/token", "access")
 	for name, c := range map[string]struct {
-		authorization, proof string
-		proved               string // jkt that the token was verified with
-		refused              bool
+		authorization, proof, bound string
+		verified                    int
+		code                        oauth.Code
 	}{
-		"proved":                     {"DPoP access", good, jkt, false},
-		"scheme in another case":     {"dpop access", good, jkt, false},
-		"bearer, the proof is moot":  {"Bearer access", good, "", false},
-		"no proof":                   {"DPoP access", "", "", true},
-		"proof for another token":    {"DPoP access", other, "", true},
-		"proof for another endpoint": {"DPoP access", elsewhere, "", true},
+		"proved":                     {"DPoP access", good, jkt, 1, ""},
+		"scheme in another case":     {"dpop access", good, jkt, 1, ""},
+		"bearer, the proof is moot":  {"Bearer access", good, "", 1, ""},
+		"bearer, and bound":          {"Bearer access", good, jkt, 1, oauth.InvalidToken},
+		"another key":                {"DPoP access", stranger, jkt, 1, oauth.InvalidToken},
+		"not bound":                  {"DPoP access", good, "", 1, oauth.InvalidToken},
+		"no proof":                   {"DPoP access", "", jkt, 0, oauth.InvalidDPoPProof},
+		"proof for another token":    {"DPoP access", other, otherJKT, 1, oauth.InvalidDPoPProof},
+		"proof for another endpoint": {"DPoP access", elsewhere, elsewhereJKT, 1, oauth.InvalidDPoPProof},
+		"another token":              {"DPoP unknown", "not even a proof", jkt, 1, oauth.InvalidToken}, // the token comes first
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse("openid")
+			h.bound.JKT = c.bound
 			w := h.prove(c.authorization, c.proof)
-			if c.refused {
-				fails(t, w, http.StatusUnauthorized, oauth.InvalidDPoPProof, `DPoP realm=`, `error="invalid_dpop_proof"`, `algs="ES256"`)
-				if h.verified != 0 || h.committed != nil {
-					t.Error("went on without a proof")
+			if h.verified != c.verified {
+				t.Errorf("the token was looked at %d times", h.verified)
+			}
+			if c.code != "" {
+				fails(t, w, http.StatusUnauthorized, c.code, `error="`+string(c.code)+`"`)
+				if h.committed != nil {
+					t.Errorf("committed %v", h.committed)
 				}
 				return
 			}
-			if w.Code != http.StatusOK || h.sender.JKT != c.proved {
-				t.Errorf("%d %s, sender %+v", w.Code, w.Body, h.sender)
+			if w.Code != http.StatusOK {
+				t.Errorf("%d %s", w.Code, w.Body)
 			}
-			if used := len(h.committed) == 1; used != (c.proved != "") {
+			if used := len(h.committed) == 1; used != (c.bound != "") {
 				t.Errorf("committed %v", h.committed)
 			}
 		})
 	}
 }
 
+// A client's proofs are held to its own profile, not only to the floor.
+func TestProofAlgorithms(t *testing.T) {
+	proof, jkt := proofBy(t, "RS256", endpointURL, "access")
+	h := newHouse("openid")
+	h.bound.JKT = jkt
+	if w := h.prove("DPoP access", proof); w.Code != http.StatusOK {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	h.own.Profile, h.committed = oauth.ProfileFAPI2Security, nil
+	fails(t, h.prove("DPoP access", proof), http.StatusUnauthorized, oauth.InvalidDPoPProof)
+	h.own.Profile = "gone"
+	fails(t, h.prove("DPoP access", proof), http.StatusUnauthorized, oauth.InvalidToken)
+	if h.committed != nil {
+		t.Errorf("committed %v", h.committed)
+	}
+}
+
 // A proof that another request has used, or whose use cannot be recorded, gives nothing.
 func TestProofsAreUsedOnce(t *testing.T) {
-	proof, _ := proofFor(t, endpointURL, "access")
+	proof, jkt := proofFor(t, endpointURL, "access")
 	h := newHouse("openid profile")
+	h.bound.JKT = jkt
 	h.commitErr = &oauth.Conflict{Change: oauth.UseProof{}}
 	fails(t, h.prove("DPoP access", proof), http.StatusUnauthorized, oauth.InvalidDPoPProof, `error="invalid_dpop_proof"`)
 	h.commitErr = oauth.ErrUnavailable
@@ -109,7 +141,7 @@ func TestProofsAreUsedOnce(t *testing.T) {
 // Who sends no credentials learns which schemes there are.
 func TestBothSchemesAreOffered(t *testing.T) {
 	got := strings.Join(newHouse("openid").ask("").Header().Values("WWW-Authenticate"), " | ")
-	if got != `Bearer realm="signet" | DPoP realm="signet", algs="ES256"` {
+	if got != `Bearer realm="signet" | DPoP realm="signet", algs="ES256 RS256"` {
 		t.Error(got)
 	}
 }

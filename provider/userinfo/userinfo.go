@@ -54,7 +54,7 @@ type endpoint struct{ Deps }
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	claims, err := e.answer(w, r)
 	if err != nil {
-		web.WriteBearerError(w, r, e.Log, err, e.Guard.Algs...)
+		web.WriteBearerError(w, r, e.Log, err, e.Guard.Algs()...)
 		return
 	}
 	web.NoStore(w.Header())

@@ -31,7 +31,8 @@ type house struct {
 	peerErr     error
 	tokenErr    error
 	verified    int
-	sender      oauth.Confirmation // that the token was verified with
+	bound       oauth.Confirmation // what the token is bound to
+	own         oauth.Client       // of the token
 	usersLooked []string
 	committed   []oauth.Change
 	commitErr   error
@@ -46,18 +47,20 @@ func newHouse(scope string) *house {
 	}}}
 }
 
-// Verify implements Deps.Tokens.
-func (h *house) Verify(_ context.Context, token oauth.Secret, sender oauth.Confirmation) (*resource.Token, error) {
+// Active implements issue.Guard.Tokens.
+func (h *house) Active(_ context.Context, token oauth.Secret) (*resource.Token, error) {
 	h.verified++
-	h.sender = sender
 	if h.tokenErr != nil {
 		return nil, h.tokenErr
 	}
 	if token != "access" {
 		return nil, oauth.Errorf(oauth.InvalidToken, "the access token is not active")
 	}
-	return &resource.Token{Subject: "u1", Scope: h.scope}, nil
+	return &resource.Token{Subject: "u1", ClientID: "app", Scope: h.scope, Confirmation: h.bound}, nil
 }
+
+// Client implements issue.Guard.Clients.
+func (h *house) Client(context.Context, string) (*oauth.Client, error) { return &h.own, nil }
 
 // User implements Deps.Users.
 func (h *house) User(_ context.Context, id string) (oauth.User, error) {
@@ -78,7 +81,7 @@ func (h *house) ask(authorization string, more ...func(*http.Request)) *httptest
 		Endpoints: []string{endpointURL},
 		Guard: &issue.Guard{
 			Peer:   func(*http.Request) (*mtls.Peer, error) { return h.peer, h.peerErr },
-			Tokens: h, Bind: binder(), Algs: []string{"ES256"},
+			Tokens: h, Clients: h, Bind: binder(), Floor: oauth.Profile{Name: oauth.ProfileOpenID, SigningAlgs: []string{"ES256", "RS256"}},
 		},
 		Users: h, Store: h, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}).ServeHTTP(w, r)
@@ -185,23 +188,28 @@ func TestScopeOpenIDIsNeeded(t *testing.T) {
 	}
 }
 
-// What the token is checked against is what the sender's certificate proves.
+// What the token is bound to is what the sender's certificate has to prove.
 func TestSender(t *testing.T) {
 	leaf := &x509.Certificate{Raw: []byte("the DER form is all that is hashed")}
 	for name, c := range map[string]struct {
-		peer *mtls.Peer
-		want oauth.Confirmation
+		peer  *mtls.Peer
+		holds bool
 	}{
-		"no certificate":    {nil, oauth.Confirmation{}},
-		"peer without leaf": {&mtls.Peer{}, oauth.Confirmation{}},
-		"certificate":       {&mtls.Peer{Leaf: leaf}, oauth.Confirmation{X5TS256: mtls.Thumbprint(leaf)}},
-		"through a proxy":   {&mtls.Peer{Leaf: leaf, ViaProxy: true}, oauth.Confirmation{X5TS256: mtls.Thumbprint(leaf)}},
+		"no certificate":    {nil, false},
+		"peer without leaf": {&mtls.Peer{}, false},
+		"another":           {&mtls.Peer{Leaf: &x509.Certificate{Raw: []byte("another")}}, false},
+		"certificate":       {&mtls.Peer{Leaf: leaf}, true},
+		"through a proxy":   {&mtls.Peer{Leaf: leaf, ViaProxy: true}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse("openid")
 			h.peer = c.peer
-			if w := h.ask("Bearer access"); w.Code != http.StatusOK || h.sender != c.want {
-				t.Errorf("%d %s, sender %v", w.Code, w.Body, h.sender)
+			if w := h.ask("Bearer access"); w.Code != http.StatusOK {
+				t.Errorf("a token that is not bound: %d %s", w.Code, w.Body)
+			}
+			h.bound.X5TS256 = mtls.Thumbprint(leaf)
+			if w := h.ask("Bearer access"); (w.Code == http.StatusOK) != c.holds {
+				t.Errorf("%d %s", w.Code, w.Body)
 			}
 		})
 	}

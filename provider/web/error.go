@@ -15,7 +15,7 @@ const (
 	// retryAfter is what a temporarily_unavailable client is asked to wait, in seconds.
 	retryAfter = "2"
 	// maxDescription bounds error_description, in bytes, before the decision id is added.
-	maxDescription = 500
+	maxDescription = 2000
 )
 
 // StatusOf is the HTTP status of an error code; 400 unless a specification says otherwise (RFC 6749 section 5.2, RFC 6750

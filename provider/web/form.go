@@ -30,7 +30,7 @@ func ParseForm(w http.ResponseWriter, r *http.Request, repeatable ...string) (oa
 	if r.Method != http.MethodPost {
 		return oauth.Params{}, MethodNotAllowed(http.MethodPost)
 	}
-	if fault := checkFormType(r.Header); fault != nil {
+	if fault := checkType(r.Header, formType); fault != nil {
 		return oauth.Params{}, fault
 	}
 	if fault := refuseCredentials(r.URL.RawQuery); fault != nil {
@@ -52,20 +52,34 @@ func ParseQuery(r *http.Request, repeatable ...string) (oauth.Params, *oauth.Err
 	return parse(r.URL.RawQuery, repeatable)
 }
 
-func checkFormType(h http.Header) *oauth.Error {
+// ReadJSON reads the body of a request that sends JSON: its content type, UTF-8, at most [MaxFormBytes]. Whether it is
+// JSON at all is not looked at. The error is invalid_request or payload_too_large.
+func ReadJSON(w http.ResponseWriter, r *http.Request) ([]byte, *oauth.Error) {
+	if fault := checkType(r.Header, "application/json"); fault != nil {
+		return nil, fault
+	}
+	body, fault := readBody(w, r)
+	if fault == nil && !utf8.ValidString(body) {
+		fault = oauth.Errorf(oauth.InvalidRequest, "the body is not UTF-8")
+	}
+	return []byte(body), fault
+}
+
+// checkType wants one content type and no encoding.
+func checkType(h http.Header, want string) *oauth.Error {
 	if enc := h.Values("Content-Encoding"); len(enc) > 0 {
 		return oauth.Errorf(oauth.InvalidRequest, "the body must not have a content encoding")
 	}
 	types := h.Values("Content-Type")
-	if len(types) == 1 && types[0] == formType {
+	if len(types) == 1 && types[0] == want {
 		return nil // what nearly every client sends
 	}
-	wrong := oauth.Errorf(oauth.InvalidRequest, "the content type must be %s", formType)
+	wrong := oauth.Errorf(oauth.InvalidRequest, "the content type must be %s", want)
 	if len(types) != 1 {
 		return wrong
 	}
 	kind, params, err := mime.ParseMediaType(types[0])
-	if err != nil || kind != formType {
+	if err != nil || kind != want {
 		return wrong
 	}
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {

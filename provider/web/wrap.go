@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"signet/provider/oauth"
@@ -30,14 +31,23 @@ const (
 type requestKey struct{}
 
 type requestInfo struct {
-	id    string
-	door  Door
-	notes Notes
+	id     string
+	door   Door
+	notes  Notes
+	hidden int // how much of the path, from its end on, the access log does not tell
 }
 
 // WithRequest returns a context that carries a request's id and door, as [Wrap] makes it.
 func WithRequest(ctx context.Context, id string, door Door) context.Context {
 	return context.WithValue(ctx, requestKey{}, &requestInfo{id: id, door: door})
+}
+
+// HidePath keeps the end of the request's path, from after its prefix on, out of the access log: for the few paths that
+// have a secret in them. Only the request's own goroutine may call it.
+func HidePath(r *http.Request, prefix string) {
+	if info, ok := r.Context().Value(requestKey{}).(*requestInfo); ok {
+		info.hidden = len(strings.TrimPrefix(r.URL.Path, prefix))
+	}
 }
 
 // RequestID returns the id under which the log has everything about this request, or "".
@@ -145,7 +155,7 @@ func logAccess(rec *recorder, r *http.Request, opts Options, start time.Time) {
 		slog.String("door", string(opts.Door)),
 		slog.String("remote", remote),
 		slog.String("method", r.Method),
-		slog.String("path", r.URL.Path[:min(len(r.URL.Path), 256)]),
+		slog.String("path", shownPath(r)),
 		slog.Int("status", max(rec.status, http.StatusOK)),
 		slog.Int64("bytes", rec.bytes),
 		slog.Int64("took_us", opts.Clock().Sub(start).Microseconds()),
@@ -157,6 +167,15 @@ func logAccess(rec *recorder, r *http.Request, opts Options, start time.Time) {
 		attrs[len(attrs)-1] = slog.String("failure", rec.failure.Error())
 	}
 	opts.Log.LogAttrs(r.Context(), level, "request", attrs[:]...)
+}
+
+// shownPath is as much of the path as the log tells.
+func shownPath(r *http.Request) string {
+	shown := r.URL.Path
+	if info, ok := r.Context().Value(requestKey{}).(*requestInfo); ok && info.hidden > 0 {
+		shown = shown[:max(0, len(shown)-info.hidden)]
+	}
+	return shown[:min(len(shown), 256)]
 }
 
 // local says whether the request was made to this machine by name. Strict-Transport-Security would

@@ -49,6 +49,19 @@ func TestWrapNamesRequests(t *testing.T) {
 	}
 }
 
+// What a handler hides of the path is not in the log, and no more than that.
+func TestWrapHidesPaths(t *testing.T) {
+	for _, c := range []struct{ path, prefix, want string }{
+		{"/approve/SECRET/allow", "/approve/", "path=/approve/ "}, {"/approve/", "/approve/", "path=/approve/ "}, {"/approve/SECRET", "/else/", "path=\"\""},
+	} {
+		_, logged := serve(func(_ http.ResponseWriter, r *http.Request) { HidePath(r, c.prefix) }, httptest.NewRequest(http.MethodPost, c.path, nil))
+		if strings.Contains(logged, "SECRET") || !strings.Contains(logged, c.want) {
+			t.Errorf("%s: %s", c.path, logged)
+		}
+	}
+	HidePath(httptest.NewRequest(http.MethodGet, "/x", nil), "/") // outside of any request
+}
+
 // The log has the sender as it was when the request came in, and as the one who knows proxies tells it.
 func TestWrapLogsTheSender(t *testing.T) {
 	for forwarded, want := range map[string]string{

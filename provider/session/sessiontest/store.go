@@ -7,6 +7,7 @@ package sessiontest
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"signet/provider/oauth"
@@ -137,7 +138,9 @@ func (s *Store) Commit(_ context.Context, changes ...oauth.Change) error {
 		case oauth.EndSession:
 			delete(s.Sessions, c.Digest)
 		case oauth.RememberConsent:
-			s.Consents[[2]string{c.Consent.UserID, c.Consent.ClientID}] = c.Consent
+			s.remember(c.Consent)
+		case oauth.ForgetConsent:
+			delete(s.Consents, [2]string{c.UserID, c.ClientID})
 		case oauth.StorePushed:
 			s.Requests[c.Pushed.Digest] = c.Pushed
 		case oauth.UsePushed:
@@ -152,6 +155,23 @@ func (s *Store) Commit(_ context.Context, changes ...oauth.Change) error {
 	}
 	s.Commits = append(s.Commits, changes)
 	return nil
+}
+
+// remember adds to the consent: the end of each agreement moves out only.
+func (s *Store) remember(given oauth.Consent) {
+	key := [2]string{given.UserID, given.ClientID}
+	before := s.Consents[key].Agreed
+	for _, old := range before {
+		i := slices.IndexFunc(given.Agreed, func(a oauth.Agreed) bool { return a.Scope == old.Scope && a.Resource == old.Resource })
+		switch {
+		case i < 0:
+			given.Agreed = append(slices.Clone(given.Agreed), old)
+		case old.Until.After(given.Agreed[i].Until):
+			given.Agreed = slices.Clone(given.Agreed)
+			given.Agreed[i] = old
+		}
+	}
+	s.Consents[key] = given
 }
 
 // late says whether a conditional change comes second.

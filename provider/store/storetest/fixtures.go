@@ -55,7 +55,7 @@ func grant(id string) oauth.Grant {
 func code(name, grantID string) oauth.AuthorizationCode {
 	return oauth.AuthorizationCode{
 		Digest: digest(name), ClientID: "tpp", GrantID: grantID, Request: request(), User: endUser(),
-		Scope: oauth.Scope{"accounts"}, IssuedAt: now, ExpiresAt: now.Add(time.Minute),
+		Scope: oauth.Scope{"accounts"}, GrantSeen: new(now), IssuedAt: now, ExpiresAt: now.Add(time.Minute),
 	}
 }
 

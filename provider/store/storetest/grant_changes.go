@@ -76,6 +76,27 @@ func testGrantReplaced(t *testing.T, b Backend) {
 	same(t, got, err, read)
 }
 
+// testGrantChecked: what was decided on a grant as it was read is not done to what has become of it.
+func testGrantChecked(t *testing.T, b Backend) {
+	first := grant("g")
+	first.Managed = true
+	never := oauth.CheckGrant{GrantID: "g"}
+	commitConflicts(t, b, never, never) // there is none
+	commit(t, b, oauth.StoreGrant{Grant: first}, oauth.StoreCode{Code: code("c", "g")}, never)
+	commit(t, b, never, oauth.ExtendGrant{GrantID: "g", ExpiresAt: now.Add(1000 * time.Hour)}, never)
+	commit(t, b, merged(first, now.Add(time.Second)))
+	got, err := b.Grant(t.Context(), "g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, redeemed := oauth.CheckGrant{GrantID: "g", Seen: got.UpdatedAt}, oauth.RedeemCode{Digest: digest("c"), GrantID: "g", At: now}
+	commitConflicts(t, b, never, never, redeemed) // the first conflict is the one that is named
+	commitConflicts(t, b, seen, oauth.CheckGrant{GrantID: "g", Seen: seen.Seen.Add(-time.Microsecond)}, redeemed)
+	commit(t, b, seen, redeemed)
+	commit(t, b, oauth.RevokeGrant{GrantID: "g", At: now})
+	commitConflicts(t, b, seen, seen)
+}
+
 // testGrantVersions changes a grant by a clock that stands still, has nanoseconds, or goes back: no change is made
 // on what has been changed since.
 func testGrantVersions(t *testing.T, b Backend) {

@@ -29,9 +29,29 @@ func testClients(t *testing.T, b Backend) {
 		same(t, got, err, &first)
 	}
 
+	replaceClients(t, b, first)
 	commit(t, b, oauth.StoreClient{Client: client("TPP"), New: true}) // identifiers are compared byte by byte
 	all, err := b.Clients(ctx)
 	same(t, all, err, []oauth.Client{client("TPP"), first})
+}
+
+// replaceClients: a registration is replaced only as it was seen, whoever changed it since, and is left as it was.
+func replaceClients(t *testing.T, b Backend, first oauth.Client) {
+	changed := first
+	changed.Name, changed.Disabled = "changed", !first.Disabled
+	commit(t, b, oauth.ReplaceClient{Client: changed, Seen: first})
+	got, err := b.Client(t.Context(), first.ID)
+	same(t, got, err, &changed)
+	commitConflicts(t, b, oauth.ReplaceClient{}, oauth.ReplaceClient{Client: first, Seen: first})
+	commit(t, b, oauth.ReplaceClient{Client: changed, Seen: changed}) // the same again is no lost race
+	commitConflicts(t, b, oauth.ReplaceClient{}, oauth.ReplaceClient{Client: client("nobody"), Seen: client("nobody")})
+	other := client("other")
+	if err := b.Commit(t.Context(), oauth.ReplaceClient{Client: other, Seen: changed}); err == nil {
+		t.Error("one client took another's place")
+	}
+	got, err = b.Client(t.Context(), first.ID)
+	same(t, got, err, &changed)
+	commit(t, b, oauth.ReplaceClient{Client: first, Seen: changed})
 }
 
 func testUsers(t *testing.T, b Backend) {
@@ -118,40 +138,5 @@ func testInteractions(t *testing.T, b Backend) {
 	waiting.ExpiresAt = now
 	commit(t, b, oauth.StoreInteraction{Interaction: waiting})
 	got, err = b.Interaction(ctx, waiting.Digest)
-	gone(t, got, err)
-}
-
-func testConsent(t *testing.T, b Backend) {
-	ctx := t.Context()
-	got, err := b.Consent(ctx, "u-1", "tpp")
-	gone(t, got, err)
-
-	consent := oauth.Consent{UserID: "u-1", ClientID: "tpp", At: now}
-	commit(t, b, oauth.RememberConsent{Consent: consent})
-	got, err = b.Consent(ctx, "u-1", "tpp")
-	same(t, got, err, consent)
-
-	more := oauth.Consent{UserID: "u-1", ClientID: "tpp", Scope: oauth.Scope{"openid", "accounts"}, At: now.Add(time.Hour)}
-	commit(t, b, oauth.RememberConsent{Consent: more})
-	late := oauth.Consent{UserID: "u-1", ClientID: "tpp", Scope: oauth.Scope{"accounts", "payments"}, Resources: []string{"https://r"}, At: now}
-	commit(t, b, oauth.RememberConsent{Consent: late})
-
-	got, err = b.Consent(ctx, "u-1", "tpp")
-	same(t, got, err, oauth.Consent{
-		UserID: "u-1", ClientID: "tpp", Scope: oauth.Scope{"accounts", "openid", "payments"},
-		Resources: []string{"https://r"}, At: now.Add(time.Hour),
-	})
-	got, err = b.Consent(ctx, "u-1", "other")
-	gone(t, got, err)
-	got, err = b.Consent(ctx, "u-2", "tpp")
-	gone(t, got, err)
-
-	commit(t, b, oauth.ForgetConsent{UserID: "u-1", ClientID: "other"}, oauth.ForgetConsent{UserID: "u-2", ClientID: "tpp"})
-	if _, err = b.Consent(ctx, "u-1", "tpp"); err != nil {
-		t.Errorf("another pair's consent was forgotten: %v", err)
-	}
-	forget := oauth.ForgetConsent{UserID: "u-1", ClientID: "tpp"}
-	commit(t, b, forget, forget) // forgetting twice is no conflict
-	got, err = b.Consent(ctx, "u-1", "tpp")
 	gone(t, got, err)
 }

@@ -76,6 +76,11 @@ var singleUses = []singleUse{
 			return []oauth.Change{oauth.StoreRefresh{Token: refresh(attempt, key)}}
 		},
 	}, {
+		"first refresh token of a changed grant", prepareRefresh,
+		func(key, attempt string) []oauth.Change {
+			return []oauth.Change{oauth.CheckGrant{GrantID: key}, oauth.SupersedeRefresh{Token: refresh(attempt, key)}}
+		},
+	}, {
 		"refresh rotation", prepareRefresh,
 		func(key, attempt string) []oauth.Change { return []oauth.Change{rotate(key, attempt, key)} },
 	}, {
@@ -100,6 +105,15 @@ var singleUses = []singleUse{
 		"client", nil,
 		func(key, _ string) []oauth.Change {
 			return []oauth.Change{oauth.StoreClient{Client: client(key), New: true}}
+		},
+	}, {
+		"registration", func(key string) []oauth.Change {
+			return []oauth.Change{oauth.StoreClient{Client: client(key), New: true}}
+		},
+		func(key, attempt string) []oauth.Change {
+			changed := client(key)
+			changed.Name = attempt
+			return []oauth.Change{oauth.ReplaceClient{Client: changed, Seen: client(key)}}
 		},
 	}, {
 		"username", nil,

@@ -92,3 +92,51 @@ func testRefreshKept(t *testing.T, b Backend) {
 	commit(t, b, oauth.UseRefresh{Digest: digest("b"), GrantID: "g"}, oauth.RevokeGrant{GrantID: "g", At: now})
 	commitConflicts(t, b, use, oauth.UseRefresh{Digest: digest("b"), GrantID: "g"})
 }
+
+// testRefreshSuperseded: the client of a changed grant gets a refresh token in the place of the one that it had. That
+// one is unknown from then on, however the new family goes on; what had been rotated before is reuse as ever.
+func testRefreshSuperseded(t *testing.T, b Backend) {
+	supersede := func(name string) oauth.SupersedeRefresh { return oauth.SupersedeRefresh{Token: refresh(name, "g")} }
+	commitConflicts(t, b, supersede("x"), supersede("x")) // no grant
+	first := grant("g")
+	first.Managed, first.UpdatedAt = true, now
+	commit(t, b, oauth.StoreGrant{Grant: first}, supersede("r-0")) // it had none
+	wantRefresh(t, b, "r-0", "g", nil)
+	commit(t, b, rotate("r-0", "r-1", "g"))
+	commit(t, b, supersede("n-0"))
+	wantRefresh(t, b, "n-0", "g", nil)
+
+	superseded := func() {
+		t.Helper()
+		got, err := b.RefreshToken(t.Context(), digest("r-1"))
+		gone(t, got, err)
+		// One that was read before it was superseded: no grace brings it back.
+		late := oauth.ReplaceRefresh{Old: digest("r-1"), New: refresh("x", "g"), At: now, Grace: time.Hour}
+		commitConflicts(t, b, late, late)
+		commitConflicts(t, b, oauth.UseRefresh{}, oauth.UseRefresh{Digest: digest("r-1"), GrantID: "g"})
+		reused, err := b.RefreshToken(t.Context(), digest("r-0"))
+		if err != nil || reused.RotatedAt.IsZero() || !reused.SuccessorUsed {
+			t.Errorf("reuse of what was rotated before: %+v, %v", reused, err)
+		}
+	}
+	superseded()
+	commit(t, b, rotate("n-0", "n-1", "g"))
+	superseded()
+	wantRefresh(t, b, "n-0", "g", func(r *oauth.RefreshToken) { r.RotatedAt, r.Successor = now, digest("n-1") })
+	commit(t, b, rotate("n-1", "n-2", "g"))
+	superseded()
+	wantRefresh(t, b, "n-2", "g", nil)
+
+	// A refresh that has read the grant before loses to the change of it, not to a reuse.
+	got, err := b.Grant(t.Context(), "g")
+	if err != nil || !got.UpdatedAt.After(now) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	commit(t, b, supersede("m-0"))
+	seen := oauth.CheckGrant{GrantID: "g", Seen: got.UpdatedAt}
+	commitConflicts(t, b, seen, seen, rotate("n-2", "x", "g"))
+
+	commit(t, b, oauth.RevokeGrant{GrantID: "g", At: now})
+	commitConflicts(t, b, supersede("x"), supersede("x"))
+	wantRefresh(t, b, "m-0", "g", func(r *oauth.RefreshToken) { r.Revoked = true })
+}

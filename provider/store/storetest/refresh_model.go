@@ -25,11 +25,12 @@ func (e Effort) testRefreshFamilies(t *testing.T, b Backend) {
 		f := &family{b: b, t: t, r: r, grantID: fmt.Sprintf("g-%d", families), at: now}
 		f.store()
 		r.Repeat(map[string]func(*rapid.T){
-			"":       f.invariant,
-			"rotate": f.rotate,
-			"use":    f.use,
-			"wait":   func(r *rapid.T) { f.at = f.at.Add(rapid.SampledFrom(waits).Draw(r, "wait")) },
-			"revoke": f.revoke,
+			"":          f.invariant,
+			"rotate":    f.rotate,
+			"use":       f.use,
+			"wait":      func(r *rapid.T) { f.at = f.at.Add(rapid.SampledFrom(waits).Draw(r, "wait")) },
+			"supersede": f.supersede,
+			"revoke":    f.revoke,
 		})
 		passed, failed = passed+1, false
 	})
@@ -56,6 +57,7 @@ type modelToken struct {
 	rotatedAt time.Time // zero: usable
 	successor *modelToken
 	removed   bool // superseded by a retry
+	forgotten bool // superseded because of its grant
 }
 
 func (f *family) issue() *modelToken {
@@ -70,13 +72,13 @@ func (f *family) store() {
 
 // usable is the rule of oauth.ReplaceRefresh, word by word.
 func (f *family) usable(old *modelToken, grace time.Duration) bool {
-	if f.revoked || old.removed {
+	if f.revoked || old.removed || old.forgotten {
 		return false
 	}
 	if old.rotatedAt.IsZero() {
 		return true
 	}
-	unused := !old.successor.removed && old.successor.rotatedAt.IsZero()
+	unused := !old.successor.removed && !old.successor.forgotten && old.successor.rotatedAt.IsZero()
 	return grace > 0 && f.at.Sub(old.rotatedAt) <= grace && unused
 }
 
@@ -102,7 +104,22 @@ func (f *family) rotate(r *rapid.T) {
 func (f *family) use(r *rapid.T) {
 	token := rapid.SampledFrom(f.tokens).Draw(r, "token")
 	err := f.b.Commit(f.t.Context(), oauth.UseRefresh{Digest: digest(token.name), GrantID: f.grantID})
-	f.outcome(r, err, !f.revoked && !token.removed && token.rotatedAt.IsZero())
+	f.outcome(r, err, !f.revoked && !token.removed && !token.forgotten && token.rotatedAt.IsZero())
+}
+
+// supersede forgets the one usable token.
+func (f *family) supersede(r *rapid.T) {
+	next := f.issue()
+	err := f.b.Commit(f.t.Context(), oauth.SupersedeRefresh{Token: refresh(next.name, f.grantID)})
+	f.outcome(r, err, !f.revoked)
+	for _, token := range f.tokens[:len(f.tokens)-1] {
+		if !f.revoked && !token.removed && token.rotatedAt.IsZero() {
+			token.forgotten = true
+		}
+	}
+	if f.revoked {
+		f.tokens = f.tokens[:len(f.tokens)-1]
+	}
 }
 
 func (f *family) revoke(r *rapid.T) {
@@ -128,7 +145,10 @@ func (f *family) invariant(r *rapid.T) {
 	live := 0
 	for _, token := range f.tokens {
 		got, err := f.b.RefreshToken(f.t.Context(), digest(token.name))
-		if err != nil {
+		if token.forgotten && errors.Is(err, oauth.ErrNotFound) {
+			continue
+		}
+		if err != nil || token.forgotten {
 			r.Fatalf("reading %s: %v", token.name, err)
 		}
 		usable := !token.removed && token.rotatedAt.IsZero()
@@ -138,7 +158,7 @@ func (f *family) invariant(r *rapid.T) {
 		if got.RotatedAt.IsZero() != usable {
 			r.Fatalf("%s: RotatedAt is %v, usable in the model: %v", token.name, got.RotatedAt, usable)
 		}
-		retryable := !token.removed && token.successor != nil && !token.successor.removed && token.successor.rotatedAt.IsZero()
+		retryable := !token.removed && token.successor != nil && !token.successor.removed && !token.successor.forgotten && token.successor.rotatedAt.IsZero()
 		if retryable && (!got.RotatedAt.Equal(token.rotatedAt) || got.Successor != digest(token.successor.name)) {
 			r.Fatalf("%s: rotated at %v, want %v to %s", token.name, got.RotatedAt, token.rotatedAt, token.successor.name)
 		}

@@ -80,10 +80,10 @@ func testOverlong(t *testing.T, b Backend) {
 		}},
 		{"delivery id", 128, func(n int) oauth.Change { return oauth.StoreDelivery{Delivery: delivery(ascii(n), now)} }},
 		{"scope", 2048, func(n int) oauth.Change {
-			return oauth.RememberConsent{Consent: oauth.Consent{UserID: ascii(255), ClientID: ascii(255), Scope: oauth.Scope{ascii(n)}, At: now}}
+			return agrees(ascii(255), ascii(255), now, oauth.Agreed{Scope: ascii(n), Until: now})
 		}},
-		{"resource", 2048, func(n int) oauth.Change {
-			return oauth.RememberConsent{Consent: oauth.Consent{UserID: "u", ClientID: "c", Resources: []string{ascii(n)}, At: now}}
+		{"scope and resource", 2048, func(n int) oauth.Change {
+			return agrees("u", "c", now, oauth.Agreed{Scope: "s", Resource: ascii(n - 2), Until: now})
 		}},
 		{"event", 128, func(n int) oauth.Change {
 			return oauth.RecordAudit{Entry: oauth.AuditEntry{ID: "e", At: now, Event: ascii(n)}}
@@ -107,8 +107,8 @@ func testOverlong(t *testing.T, b Backend) {
 	}
 	commitConflicts(t, b, oauth.UseAssertion{}, assertion(name(256)))
 	kept, err := b.Consent(t.Context(), ascii(255), ascii(255))
-	if err != nil || len(kept.Scope) != 1 || kept.Scope[0] != ascii(2048) {
-		t.Errorf("the longest scope came back as %v, %v", kept.Scope, err)
+	if err != nil || len(kept.Agreed) != 1 || kept.Agreed[0].Scope != ascii(2048) {
+		t.Errorf("the longest scope came back as %v, %v", kept.Agreed, err)
 	}
 	if err := b.Commit(t.Context(), assertion("")); err == nil {
 		t.Error("an assertion without a jti was accepted")

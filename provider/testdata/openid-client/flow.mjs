@@ -1,51 +1,8 @@
-// openid-client drives Signet as three kinds of relying party. The test that starts it gives the settings as
-// its argument, and plays the browser: for a line {"open": URL} on standard output it answers with the callback
-// URL on standard input. Each finished step is a line {"step": NAME}; the first that fails ends the program.
+// openid-client drives Signet as three kinds of relying party; common.mjs says how the test that starts it plays
+// along. The first step that fails ends the program.
 import assert from 'node:assert/strict'
-import https from 'node:https'
-import { readFileSync } from 'node:fs'
-import { createInterface } from 'node:readline'
 import * as client from 'openid-client'
-
-const settings = JSON.parse(process.argv[2])
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
-const say = (message) => process.stdout.write(JSON.stringify(message) + '\n')
-
-async function browse(url) {
-  say({ open: url.href })
-  const { value, done } = await lines.next()
-  assert(!done, 'the browser did not come back')
-  return new URL(value)
-}
-
-// fetchWith presents a client certificate, over connections that are kept.
-function fetchWith(cert, key) {
-  const agent = new https.Agent({ cert: readFileSync(cert), key: readFileSync(key), keepAlive: true })
-  return (url, { method, headers, body, signal }) =>
-    new Promise((resolve, reject) => {
-      const request = https.request(url, { agent, method, headers, signal }, async (response) => {
-        try {
-          const chunks = []
-          for await (const chunk of response) chunks.push(chunk)
-          resolve(new Response(Buffer.concat(chunks), { status: response.statusCode, headers: response.headers }))
-        } catch (error) {
-          reject(error)
-        }
-      })
-      request.on('error', reject)
-      request.end(body?.toString())
-    })
-}
-
-const claims = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url').toString())
-
-// refused runs a request that the server must answer with this error code.
-async function refused(request, code) {
-  await assert.rejects(request, (error) => {
-    assert.equal(error.error, code, `want ${code}, got: ${error.message}`)
-    return true
-  })
-}
+import { browse, claims, fetchWith, refused, say, settings, signingKey } from './common.mjs'
 
 // relyingParty walks through everything that its kind of client can do.
 async function relyingParty(name, metadata, authentication, { certificate, confidential }) {
@@ -54,7 +11,7 @@ async function relyingParty(name, metadata, authentication, { certificate, confi
     say({ step: `${name}: ${what}` })
     return result
   }
-  const options = certificate && { [client.customFetch]: fetchWith(certificate.cert, certificate.key) }
+  const options = certificate && { [client.customFetch]: fetchWith(certificate) }
   const config = await step('discovery', () =>
     client.discovery(new URL(settings.issuer), `node-${name}`, metadata, authentication, options))
   client.enableNonRepudiationChecks(config) // verify the ID token's signature too
@@ -104,8 +61,7 @@ async function relyingParty(name, metadata, authentication, { certificate, confi
   await step('a code twice', () => refused(client.authorizationCodeGrant(config, callback, checks), 'invalid_grant'))
 }
 
-const key = await crypto.subtle.importKey('jwk', settings.jwk, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign'])
-await relyingParty('private_key_jwt', {}, client.PrivateKeyJwt({ key, kid: settings.jwk.kid }), { confidential: true })
+await relyingParty('private_key_jwt', {}, client.PrivateKeyJwt(await signingKey()), { confidential: true })
 await relyingParty('tls_client_auth', { use_mtls_endpoint_aliases: true }, client.TlsClientAuth(), {
   confidential: true, certificate: settings.certificate,
 })

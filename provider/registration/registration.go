@@ -1,0 +1,235 @@
+package registration
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"signet/provider/audit"
+	"signet/provider/clientauth"
+	"signet/provider/oauth"
+	"signet/provider/resource"
+	"signet/provider/web"
+)
+
+// Deps are what the endpoint works with. All are required.
+type Deps struct {
+	// Path is where registrations are made, e.g. "/register"; below it, after a slash, is each client's own.
+	Path string
+	// BaseURL is what registration_client_uri starts with: the door that Path is behind.
+	BaseURL string
+	// InitialToken returns the token that admits a new client. It is asked for each registration.
+	InitialToken func() (oauth.Secret, error)
+	Bounds       Bounds
+	// Validate lists what is wrong with a registration.
+	Validate func(*oauth.Client) []Fault
+	Store    interface {
+		// Client returns oauth.ErrNotFound, wrapped, for a client that does not exist. It is shared: not to be modified.
+		Client(ctx context.Context, id string) (*oauth.Client, error)
+		Commit(ctx context.Context, changes ...oauth.Change) error
+	}
+	Sealer clientauth.Sealer
+	Record *audit.Recorder
+	Clock  oauth.Clock
+	Random oauth.Random
+	Log    *slog.Logger
+}
+
+// Fault is one thing that is wrong with a registration.
+type Fault struct{ Field, Text string }
+
+// New returns the endpoint: POST of a registration at Deps.Path; GET, PUT and DELETE of one below it.
+func New(deps Deps) http.Handler { return &endpoint{deps} }
+
+type endpoint struct{ Deps }
+
+// answer is what a request that was not refused is answered with.
+type answer struct {
+	status int
+	body   map[string]any
+}
+
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a, err := e.answer(w, r)
+	if err != nil {
+		web.WriteBearerError(w, r, e.Log, err)
+		return
+	}
+	web.NoStore(w.Header())
+	if a.body == nil {
+		w.WriteHeader(a.status)
+		return
+	}
+	web.WriteJSON(w, a.status, a.body)
+}
+
+func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) (answer, error) {
+	id, below := strings.CutPrefix(r.URL.EscapedPath(), e.Path+"/")
+	switch {
+	case !below && r.Method == http.MethodPost:
+		return e.register(w, r)
+	case !below:
+		return answer{}, web.MethodNotAllowed(http.MethodPost)
+	case r.Method == http.MethodGet:
+		return e.read(r, id)
+	case r.Method == http.MethodPut:
+		return e.update(w, r, id)
+	case r.Method == http.MethodDelete:
+		return e.remove(r, id)
+	default:
+		return answer{}, web.MethodNotAllowed(http.MethodGet, http.MethodPut, http.MethodDelete)
+	}
+}
+
+// register makes a client (RFC 7591 section 3).
+func (e *endpoint) register(w http.ResponseWriter, r *http.Request) (answer, error) {
+	if err := e.admitNewcomer(r); err != nil {
+		return answer{}, err
+	}
+	given, fault := readMembers(w, r)
+	if fault != nil {
+		return answer{}, fault
+	}
+	id, err := oauth.NewID(e.Random)
+	if err != nil {
+		return answer{}, err
+	}
+	token, err := oauth.NewSecret(e.Random)
+	if err != nil {
+		return answer{}, err
+	}
+	client := oauth.Client{ID: id, CreatedAt: e.Clock().UTC(), RegistrationToken: token.Digest().String()}
+	secret, err := e.fill(r.Context(), &client, given)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := e.commit(r.Context(), audit.ClientRegistered, client.ID, oauth.StoreClient{Client: client, New: true}); err != nil {
+		return answer{}, err
+	}
+	return e.describe(http.StatusCreated, &client, token, secret)
+}
+
+// read tells a client what it is registered with (RFC 7592 section 2.1).
+func (e *endpoint) read(r *http.Request, id string) (answer, error) {
+	client, token, err := e.admit(r, id)
+	if err != nil {
+		return answer{}, err
+	}
+	return e.describe(http.StatusOK, client, token, "")
+}
+
+// update puts a registration in the place of the client's (RFC 7592 section 2.2): what it leaves out is gone. The
+// registration access token stays, so that nothing is lost with an answer that does not arrive.
+func (e *endpoint) update(w http.ResponseWriter, r *http.Request, id string) (answer, error) {
+	seen, token, err := e.admit(r, id)
+	if err != nil {
+		return answer{}, err
+	}
+	given, fault := readMembers(w, r)
+	if fault != nil {
+		return answer{}, fault
+	}
+	if err := e.checkOwn(r.Context(), seen, given); err != nil {
+		return answer{}, err
+	}
+	client, err := withoutMetadata(seen)
+	if err != nil {
+		return answer{}, err
+	}
+	secret, err := e.fill(r.Context(), &client, given)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := e.commit(r.Context(), audit.ClientUpdated, client.ID, oauth.ReplaceClient{Client: client, Seen: *seen}); err != nil {
+		return answer{}, err
+	}
+	return e.describe(http.StatusOK, &client, token, secret)
+}
+
+// remove ends a client (RFC 7592 section 2.3). Its id stays, so that the audit log's entries keep their meaning and
+// nobody gets it anew; a disabled client's tokens are inactive and it gets no others. What it proved itself with goes.
+func (e *endpoint) remove(r *http.Request, id string) (answer, error) {
+	seen, _, err := e.admit(r, id)
+	if err != nil {
+		return answer{}, err
+	}
+	client := *seen
+	client.Disabled, client.Removed, client.RegistrationToken = true, true, ""
+	client.SecretHash, client.SecretSealed, client.JWKS, client.JWKSURI = "", nil, nil, ""
+	if err := e.commit(r.Context(), audit.ClientRemoved, client.ID, oauth.ReplaceClient{Client: client, Seen: *seen}); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, nil
+}
+
+// commit applies the change with its audit entry.
+func (e *endpoint) commit(ctx context.Context, event audit.Event, clientID string, change oauth.Change) error {
+	entry, err := e.Record.Change(event, oauth.AuditEntry{RequestID: web.RequestID(ctx), ClientID: clientID, Detail: map[string]any{"by": "client"}})
+	if err != nil {
+		return err
+	}
+	return e.Store.Commit(ctx, change, entry)
+}
+
+// admitNewcomer wants the initial access token (RFC 7591 section 3).
+func (e *endpoint) admitNewcomer(r *http.Request) error {
+	presented, err := bearer(r)
+	if err != nil {
+		return err
+	}
+	want, failure := e.InitialToken()
+	if failure != nil {
+		return failure
+	}
+	if !same(presented.Digest().String(), want.Digest().String()) {
+		return oauth.Errorf(oauth.InvalidToken, "the initial access token is not valid")
+	}
+	return nil
+}
+
+// admit finds the client whose registration access token the request has. Clients that do not exist, are not looked
+// after here, are removed or disabled are told apart by nothing (RFC 7592 section 2.1: 401 for all).
+func (e *endpoint) admit(r *http.Request, id string) (*oauth.Client, oauth.Secret, error) {
+	presented, err := bearer(r)
+	if err != nil {
+		return nil, "", err
+	}
+	refused := oauth.Errorf(oauth.InvalidToken, "the registration access token is not valid for this client")
+	if !isID(id) {
+		return nil, "", refused
+	}
+	client, err := e.Store.Client(r.Context(), id)
+	if errors.Is(err, oauth.ErrNotFound) {
+		return nil, "", refused.Because(err)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if client.RegistrationToken == "" || client.Disabled || !same(presented.Digest().String(), client.RegistrationToken) {
+		return nil, "", refused
+	}
+	return client, presented, nil
+}
+
+// bearer returns the request's token; both of this API's are bearer tokens (RFC 7591 section 3, RFC 7592 section 2).
+func bearer(r *http.Request) (oauth.Secret, error) {
+	presented, fault := resource.PresentedToken(r)
+	switch {
+	case fault != nil:
+		return "", fault
+	case presented.Scheme != resource.Bearer:
+		return "", oauth.Errorf(oauth.InvalidToken, "a bearer token is required")
+	}
+	return presented.Token, nil
+}
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// isID bounds what is looked up: base64url text, as oauth.NewID makes.
+func isID(text string) bool {
+	const characters, maxLength = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", 64
+	return text != "" && len(text) <= maxLength && strings.Trim(text, characters) == ""
+}
