@@ -34,3 +34,22 @@ func TestControl(t *testing.T) {
 		}
 	}
 }
+
+// An operator's address is exempt with its port, and nothing else on its host or beside it.
+func TestHostPort(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://device.bank.internal/x": "device.bank.internal:443", "https://10.0.0.1:8443": "10.0.0.1:8443", "https://[::1]/": "[::1]:443",
+		"http://device.bank.internal": "", "": "",
+	} {
+		got, err := HostPort(address)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", address, got, err)
+		}
+		if want == "" {
+			continue
+		}
+		if g := newGuard([]string{got}); !g.exempt[got] || len(g.exempt) != 1 {
+			t.Errorf("%s exempts %v", address, g.exempt)
+		}
+	}
+}
