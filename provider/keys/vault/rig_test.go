@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { os.Exit(vaulttest.Main(m)) }
 
 // options are those of a client of s, without an identity.
 func options(s *vaulttest.Server) vault.Options {
-	return vault.Options{Address: s.Address(), CAFile: s.CAFile(), Timeout: 2 * time.Second, Clock: time.Now}
+	return vault.Options{Address: s.Address(), CAFile: s.CAFile(), Timeout: 30 * time.Second, Clock: time.Now}
 }
 
 // rootOptions log in with the root token.
