@@ -14,7 +14,9 @@ const (
 	grace = 2 * time.Second
 	// stranded is for how long the suite's browser may be at a page of the provider's before it is clear that it
 	// will not come back by itself.
-	stranded = 12 * time.Second
+	stranded = 25 * time.Second
+	// reading is how far apart a waiting module's log is read: the suite's database has to find it each time.
+	reading = 2 * time.Second
 )
 
 // watch follows one module to its end.
@@ -28,6 +30,7 @@ type watch struct {
 	configured time.Time // since when it is CONFIGURED
 	quiet      time.Time // since when its log is as it is
 	entries    int       // of the log, at that time
+	read       time.Time // when the log was read last
 	pictured   map[string]bool
 }
 
@@ -94,12 +97,15 @@ func (w *watch) start(ctx context.Context) error {
 
 // waiting takes the pictures that the module wants, and finds out whether it waits in vain.
 func (w *watch) waiting(ctx context.Context) error {
-	suite := w.runner.Suite
+	suite, now := w.runner.Suite, w.runner.Clock()
+	if now.Sub(w.read) < reading {
+		return nil
+	}
+	w.read = now
 	entries, err := suite.Log(ctx, w.id)
 	if err != nil {
 		return err
 	}
-	now := w.runner.Clock()
 	if len(entries) != w.entries {
 		w.entries, w.quiet = len(entries), now
 	}
