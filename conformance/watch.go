@@ -15,6 +15,9 @@ const (
 	// stranded is for how long the suite's browser may be at a page of the provider's before it is clear that it
 	// will not come back by itself.
 	stranded = 25 * time.Second
+	// atRest is for how long a page must have been quiet before its picture is taken: a module that only allows for
+	// a page would take the picture for an answer.
+	atRest = 3 * time.Second
 	// reading is how far apart a waiting module's log is read: the suite's database has to find it each time.
 	reading = 2 * time.Second
 )
@@ -117,7 +120,7 @@ func (w *watch) waiting(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		elsewhere = !busy || silent > stranded
+		elsewhere = !busy && silent >= atRest || silent > stranded
 	}
 	if elsewhere {
 		wanted, err := w.pictures(ctx, visit)

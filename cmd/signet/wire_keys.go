@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"signet/provider"
 	"signet/provider/keys"
@@ -80,6 +81,9 @@ func openBackend(ctx context.Context, s system, config provider.Config, log *slo
 	return k, backend, err
 }
 
+// keeperTimeout is for how long a command that makes keys waits for Vault at least, each time.
+const keeperTimeout = 30 * time.Second
+
 func (k *keyring) openInVault(ctx context.Context, s system, config provider.Config, log *slog.Logger, who identity) (keys.Backend, error) {
 	v := config.Keys.Vault
 	auth, section := v.Auth, "auth"
@@ -89,8 +93,12 @@ func (k *keyring) openInVault(ctx context.Context, s system, config provider.Con
 	case command && auth.Wrapped:
 		return nil, next(errors.New("keys.vault.auth has a wrapped secret id, which is for the server's start alone"), "give commands an identity of their own: keys.vault.keeper")
 	}
+	timeout := v.Timeout
+	if who == asKeeper { // making an RSA key can take Vault longer than a request may wait for a signature
+		timeout = max(timeout, keeperTimeout)
+	}
 	client, err := vault.Open(ctx, vault.Options{
-		Address: v.Address, CAFile: v.CAFile, Namespace: v.Namespace, Timeout: v.Timeout, Clock: s.clock, Log: log, Auth: vaultIdentity(auth),
+		Address: v.Address, CAFile: v.CAFile, Namespace: v.Namespace, Timeout: timeout, Clock: s.clock, Log: log, Auth: vaultIdentity(auth),
 	})
 	if err != nil {
 		return nil, next(fmt.Errorf("logging in to Vault at %s: %w", v.Address, err), "check keys.vault.%s, and that Vault is unsealed; \"signet vault setup\" shows what it needs", section)
