@@ -45,11 +45,11 @@ func Requirements(name oauth.ProfileName) []Requirement {
 // requirementTables holds for each profile what its clauses ask of a registration. What only a request can break is
 // enforced where the request is served; oauth.Profiles has the values for both.
 var requirementTables = map[oauth.ProfileName][]clause{
-	oauth.ProfileFAPI1Advanced: fapi1Advanced,
-	oauth.ProfileFAPI2Security: fapi2Security,
-	oauth.ProfileFAPI2MessageSigning: slices.Concat(fapi2Security, []clause{
-		{"request-object-keys", "FAPI 2.0 Message Signing section 5.3.1", "the client has keys to sign its request objects with", signsRequests},
-	}),
+	oauth.ProfileFAPI1Advanced:          fapi1Advanced,
+	oauth.ProfileFAPI2Security:          fapi2Security,
+	oauth.ProfileFAPI2SecurityID2:       fapi2Security, // what a registration can break is as in the final text
+	oauth.ProfileFAPI2MessageSigning:    fapi2Signing,
+	oauth.ProfileFAPI2MessageSigningID1: fapi2Signing,
 	oauth.ProfileFAPICIBA: slices.Concat(fapi1Advanced, []clause{
 		{"backchannel-confidential", "FAPI-CIBA section 5.2.2 item 1", "only confidential clients use the backchannel", confidentialBackchannel},
 		{"no-push", "FAPI-CIBA section 5.2.2 item 3", "tokens are not pushed", noPush},
@@ -66,6 +66,10 @@ var fapi1Advanced = slices.Concat([]clause{
 	{"client-authentication", "FAPI 1.0 Advanced section 5.2.2 item 14", "clients authenticate by certificate or private_key_jwt", authenticates},
 	{"confidential", "FAPI 1.0 Advanced section 5.2.2 item 16", "there are no public clients", confidential},
 }, algorithms("FAPI 1.0 Advanced section 8.6", "PS256 or ES256"))
+
+var fapi2Signing = slices.Concat(fapi2Security, []clause{
+	{"request-object-keys", "FAPI 2.0 Message Signing section 5.3.1", "the client has keys to sign its request objects with", signsRequests},
+})
 
 var fapi2Security = slices.Concat([]clause{
 	{"confidential", "FAPI 2.0 section 5.3.2.1 item 3", "there are no public clients", confidential},

@@ -12,8 +12,9 @@ type Config struct {
 	// Issuer is the provider's identifier and the value of "iss" (RFC 8414 section 2): an https URL without
 	// query or fragment. It is never taken from a request. Required.
 	Issuer string `yaml:"issuer"`
-	// Profile is the floor for every client: openid, fapi1-advanced, fapi2-security, fapi2-message-signing or
-	// fapi-ciba. A client may be stricter. Required.
+	// Profile is the floor for every client: openid, fapi1-advanced, fapi2-security, fapi2-message-signing,
+	// fapi-ciba, or an implementer's draft: fapi2-security-id2, fapi2-message-signing-id1. A client may be
+	// stricter. Required.
 	Profile oauth.ProfileName `yaml:"profile"`
 
 	Main               Door               `yaml:"main"`

@@ -79,7 +79,7 @@ func TestFAPIFaults(t *testing.T) {
 		"registration, bare":    {more: "registration: {enabled: true}", want: []string{"registration.initial_access_token_file: is required", "registration.scopes: is required", "registration.resources: is required"}},
 		"registration":          {more: "registration: {enabled: true, initial_access_token_file: t, profile: fapi-ciba, scopes: [openid, accounts], resources: [https://api.bank.example]}"},
 		"registration of others": {more: "registration: {enabled: true, initial_access_token_file: t, profile: x, scopes: [openid, openid, moon], resources: [https://moon.example], authorization_details_types: [m]}", want: []string{
-			"registration.profile: want one of [fapi-ciba fapi1-advanced fapi2-message-signing fapi2-security openid]", "registration.scopes[1]: listed twice",
+			"registration.profile: want one of [fapi-ciba fapi1-advanced fapi2-message-signing fapi2-message-signing-id1 fapi2-security fapi2-security-id2 openid]", "registration.scopes[1]: listed twice",
 			`registration.scopes[2]: "moon" is not defined under scopes`, `registration.resources[0]: "https://moon.example" is not defined under resources`,
 			`registration.authorization_details_types[0]: "m" is not defined under authorization_details`,
 		}},

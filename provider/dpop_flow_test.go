@@ -94,7 +94,7 @@ func TestDPoP(t *testing.T) {
 		if r.Status != http.StatusOK || jktOf(t, r.text("access_token")) != key.Kid() || thumbprintOf(t, r.text("access_token")) != "" {
 			t.Errorf("%d %s", r.Status, r.Body)
 		}
-		refused(400, "invalid_dpop_proof", "this client's tokens are bound to a DPoP key: send a proof (RFC 9449 section 5.2)").
+		refused(400, "invalid_request", "this client's tokens are bound to a DPoP key: send a proof (RFC 9449 section 5.2)").
 			check(t, h.post(h.http(leaf), h.mtls+"/token", credentials))
 	})
 

@@ -17,7 +17,7 @@ type clientFlag struct {
 // clientFlags are all of them, in the order in which a registration is shown.
 var clientFlags = []clientFlag{
 	{name: "name", usage: "client_name: what the consent page calls it", text: func(c *oauth.Client) *string { return &c.Name }},
-	{name: "profile", usage: "hold the client to a stricter profile: fapi1-advanced, fapi2-security, fapi2-message-signing or fapi-ciba", text: func(c *oauth.Client) *string { return (*string)(&c.Profile) }},
+	{name: "profile", usage: "hold the client to a stricter profile: fapi1-advanced, fapi2-security, fapi2-message-signing, fapi-ciba, or a draft: fapi2-security-id2, fapi2-message-signing-id1", text: func(c *oauth.Client) *string { return (*string)(&c.Profile) }},
 	{name: "auth", usage: "token_endpoint_auth_method", text: func(c *oauth.Client) *string { return (*string)(&c.AuthMethod) }},
 	{name: "auth-alg", usage: "the only algorithm of its assertions (default: any that the profile allows)", text: func(c *oauth.Client) *string { return &c.AuthSigningAlg }},
 	{name: "jwks-uri", usage: "where its public keys are", text: func(c *oauth.Client) *string { return &c.JWKSURI }},

@@ -11,7 +11,10 @@ deny contains {
 	"error": "invalid_client",
 	"text": "the security profile requires private_key_jwt or mutual TLS",
 } if {
-	input.request.profile in {"fapi1-advanced", "fapi2-security", "fapi2-message-signing", "fapi-ciba"}
+	input.request.profile in {
+		"fapi1-advanced", "fapi2-security", "fapi2-security-id2", "fapi2-message-signing",
+		"fapi2-message-signing-id1", "fapi-ciba",
+	}
 	input.client.auth_method in {"none", "client_secret_basic", "client_secret_post", "client_secret_jwt"}
 }
 

@@ -10,7 +10,10 @@ deny contains {
 	"error": "invalid_request",
 	"text": "the security profile requires a TLS client certificate or a DPoP proof to bind the access token to",
 } if {
-	input.request.profile in {"fapi1-advanced", "fapi2-security", "fapi2-message-signing", "fapi-ciba"}
+	input.request.profile in {
+		"fapi1-advanced", "fapi2-security", "fapi2-security-id2", "fapi2-message-signing",
+		"fapi2-message-signing-id1", "fapi-ciba",
+	}
 	input.sender.method == "none"
 }
 

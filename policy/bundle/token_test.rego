@@ -11,7 +11,7 @@ about(profile, method, lifetime) := {
 rules(profile, method) := {denial.rule | some denial in token.deny with input as about(profile, method, 300)}
 
 test_fapi_needs_binding if {
-	every profile in ["fapi2-security", "fapi2-message-signing"] {
+	every profile in ["fapi2-security", "fapi2-security-id2", "fapi2-message-signing", "fapi2-message-signing-id1"] {
 		rules(profile, "none") == {"token.not_bound"}
 		rules(profile, "mtls") == set()
 		rules(profile, "dpop") == set()

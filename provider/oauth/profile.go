@@ -16,6 +16,9 @@ const (
 	ProfileFAPI2Security       ProfileName = "fapi2-security"
 	ProfileFAPI2MessageSigning ProfileName = "fapi2-message-signing"
 	ProfileFAPICIBA            ProfileName = "fapi-ciba"
+	// Implementer's drafts, for ecosystems that are certified by them.
+	ProfileFAPI2SecurityID2       ProfileName = "fapi2-security-id2"
+	ProfileFAPI2MessageSigningID1 ProfileName = "fapi2-message-signing-id1"
 )
 
 // Profile is a table of requirements. A profile can only tighten what a client is allowed to do.
@@ -87,13 +90,10 @@ var Profiles = map[ProfileName]Profile{
 		MaxCodeLifetime:   60 * time.Second, // FAPI 1.0 Baseline section 5.2.2 item 13, with RFC 6749 section 4.1.2: short
 		MaxPushedLifetime: 10 * time.Minute, // RFC 9126 section 2.2
 	},
-	ProfileFAPI2Security: fapi2Security,
-	ProfileFAPI2MessageSigning: func() Profile {
-		p := fapi2Security
-		p.Name = ProfileFAPI2MessageSigning
-		p.SignedRequest = true // FAPI 2.0 Message Signing section 5.3.1
-		return p
-	}(),
+	ProfileFAPI2Security:          fapi2Security,
+	ProfileFAPI2SecurityID2:       draft(fapi2Security, ProfileFAPI2SecurityID2),
+	ProfileFAPI2MessageSigning:    signing(fapi2Security, ProfileFAPI2MessageSigning),
+	ProfileFAPI2MessageSigningID1: draft(signing(fapi2Security, ProfileFAPI2MessageSigning), ProfileFAPI2MessageSigningID1),
 	ProfileFAPICIBA: {
 		Name:          ProfileFAPICIBA,
 		SigningAlgs:   []string{"ES256", "PS256"},                                  // FAPI-CIBA section 7.10
@@ -131,6 +131,19 @@ var fapi2Security = Profile{
 	MaxPushedLifetime:           10*time.Minute - time.Second, // FAPI 2.0 section 5.3.2.2: less than 600 seconds
 }
 
+// signing adds what FAPI 2.0 Message Signing section 5.3.1 asks for.
+func signing(p Profile, name ProfileName) Profile {
+	p.Name, p.SignedRequest = name, true
+	return p
+}
+
+// draft takes away what the final text has tightened: an assertion may be for the endpoint too, or for a list
+// (FAPI 2.0 Security Profile, second implementer's draft, section 5.3.1.1).
+func draft(p Profile, name ProfileName) Profile {
+	p.Name, p.AssertionAudienceIssuerOnly = name, false
+	return p
+}
+
 // Tighten returns the requirements of both profiles at once: the instance's floor and the client's own. Their name,
 // by which policy knows them, is the client's own profile's, unless that adds nothing to the floor.
 func (p Profile) Tighten(q Profile) Profile {
@@ -152,16 +165,18 @@ func (p Profile) Tighten(q Profile) Profile {
 	t.MaxRequestObject = min(p.MaxRequestObject, q.MaxRequestObject)
 	t.MaxCodeLifetime = min(p.MaxCodeLifetime, q.MaxCodeLifetime)
 	t.MaxPushedLifetime = min(p.MaxPushedLifetime, q.MaxPushedLifetime)
-	if q.Name != ProfileOpenID && includes[p.Name] != q.Name {
+	if q.Name != ProfileOpenID && !slices.Contains(includes[p.Name], q.Name) {
 		t.Name = q.Name
 	}
 	return t
 }
 
-// includes says which profile a stricter one has all the requirements of.
-var includes = map[ProfileName]ProfileName{
-	ProfileFAPI2MessageSigning: ProfileFAPI2Security,
-	ProfileFAPICIBA:            ProfileFAPI1Advanced,
+// includes says which profiles a stricter one has all the requirements of.
+var includes = map[ProfileName][]ProfileName{
+	ProfileFAPI2Security:          {ProfileFAPI2SecurityID2},
+	ProfileFAPI2MessageSigning:    {ProfileFAPI2Security, ProfileFAPI2SecurityID2, ProfileFAPI2MessageSigningID1},
+	ProfileFAPI2MessageSigningID1: {ProfileFAPI2SecurityID2},
+	ProfileFAPICIBA:               {ProfileFAPI1Advanced},
 }
 
 // Algorithms returns those of algs that the profile allows for signatures.

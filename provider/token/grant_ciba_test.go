@@ -266,7 +266,7 @@ func TestPushRefused(t *testing.T) {
 	}{
 		"sender-constrained profile": {profile: oauth.Profiles[oauth.ProfileFAPICIBA], want: oauth.InvalidRequest, audited: true},
 		"certificate-bound client":   {profile: openid, client: func(c *oauth.Client) { c.BoundAccessTokens = true }, want: oauth.InvalidRequest, audited: true},
-		"DPoP-bound client":          {profile: openid, client: func(c *oauth.Client) { c.DPoPBound = true }, want: oauth.InvalidDPoPProof, audited: true},
+		"DPoP-bound client":          {profile: openid, client: func(c *oauth.Client) { c.DPoPBound = true }, want: oauth.InvalidRequest, audited: true},
 		"not approved":               {profile: openid, request: func(b *oauth.Backchannel) { b.Status = oauth.BackchannelPending }, want: oauth.ServerError},
 		"user gone":                  {profile: openid, request: func(b *oauth.Backchannel) { b.User.ID = "u9" }, want: oauth.InvalidGrant, audited: true},
 		"no resource server":         {profile: openid, request: func(b *oauth.Backchannel) { b.Resources = []string{"https://x"} }, want: oauth.InvalidTarget, audited: true},

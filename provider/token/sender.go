@@ -18,7 +18,7 @@ func checkSender(caller oauth.ClientAuthentication, sender oauth.Confirmation) e
 	client, profile := caller.Client, caller.Profile
 	switch {
 	case client.DPoPBound && sender.JKT == "":
-		return oauth.Errorf(oauth.InvalidDPoPProof, "this client's tokens are bound to a DPoP key: send a proof (RFC 9449 section 5.2)")
+		return oauth.Errorf(oauth.InvalidRequest, "this client's tokens are bound to a DPoP key: send a proof (RFC 9449 section 5.2)")
 	case certificateBound(client, profile) && sender.X5TS256 == "":
 		return oauth.Errorf(oauth.InvalidRequest, "this client's tokens are certificate-bound: use the mTLS token endpoint with a client certificate (RFC 8705 section 3)")
 	case profile.CertificateBound && sender.JKT != "":
