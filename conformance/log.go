@@ -197,7 +197,8 @@ func lastVisit(entries []Entry) (v visit, ok bool) {
 		if e.HTTP == "request" {
 			v, ok = visit{opened: Page{URL: e.text("request_uri"), Method: e.text("request_method")}}, true
 		}
-		if at := e.text("url"); at != "" {
+		// The end of an earlier visit can be told after the beginning of this one.
+		if at := e.text("url"); at != "" && (v.at == "" || !strings.HasPrefix(e.Message, "Completed processing")) {
 			v.at = at
 		}
 		for _, name := range []string{"body", "response_content"} {

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -277,5 +278,17 @@ func TestKeep(t *testing.T) {
 				t.Errorf("%s lacks %q", name, want)
 			}
 		}
+	}
+}
+
+// TestLastVisitOutlivesTheEndOfAnEarlierOne: the suite may tell late that its browser has done with a page.
+func TestLastVisitOutlivesTheEndOfAnEarlierOne(t *testing.T) {
+	var entries []Entry
+	late := strings.TrimSuffix(pageLog, "]") + `,{"src":"WebRunner","msg":"Completed processing of webpage","url":"https://suite.test/callback","time":4}]`
+	if err := json.Unmarshal([]byte(late), &entries); err != nil {
+		t.Fatal(err)
+	}
+	if v, ok := lastVisit(entries); !ok || v.at != "https://op.test/authorize?a=b" {
+		t.Errorf("%+v, %v", v, ok)
 	}
 }
