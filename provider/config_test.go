@@ -95,7 +95,7 @@ func TestValidateListsEveryFault(t *testing.T) {
 	}{
 		"issuer scheme":         {"https://login.bank.example", "http://login.bank.example", []string{"line 2: issuer: the scheme must be https"}},
 		"issuer path":           {"https://login.bank.example", "https://login.bank.example/x", []string{"line 2: issuer: must have no path: both doors serve at the root"}},
-		"unknown profile":       {"profile: openid", "profile: strict", []string{"line 3: profile: want fapi-ciba, fapi1-advanced, fapi2-message-signing, fapi2-security, openid"}},
+		"unknown profile":       {"profile: openid", "profile: strict", []string{"line 3: profile: want fapi-ciba, fapi1-advanced, fapi2-message-signing, fapi2-message-signing-id1, fapi2-security, fapi2-security-id2, openid"}},
 		"operations not local":  {"127.0.0.1:9445", "0.0.0.0:9445", []string{"line 14: operations.listen: must be a loopback address, unless certificate, key and client_ca are given"}},
 		"same doors":            {"https://mtls.bank.example", "https://login.bank.example", []string{"line 10: mtls.base_url: must differ from the main door's"}},
 		"unknown scope":         {"scopes: [accounts]", "scopes: [accounts, cards]", []string{`line 33: resources[0].scopes[1]: scope "cards" is not defined under scopes`}},
