@@ -10,7 +10,7 @@ PLAN     ?=
 PARALLEL ?= 2
 export GOFLAGS ?= -mod=readonly
 
-.PHONY: help build run demo-check test test-cluster cluster race lint bench bench-parts bench-transit copy-million fuzz conformance controls tools clean conformance controls
+.PHONY: help build run demo-check test test-cluster cluster race lint bench bench-parts bench-transit copy-million fuzz conformance controls tools clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14

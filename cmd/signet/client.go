@@ -102,7 +102,7 @@ func (c *console) showClient(client oauth.Client) error {
 	if len(client.JWKS) > 0 {
 		keys = string(client.JWKS)
 	}
-	profile := string(client.Profile)
+	demands, profile := oauth.Profiles[client.Profile], string(client.Profile)
 	if profile == "" {
 		profile = "the floor"
 	}
@@ -115,14 +115,22 @@ func (c *console) showClient(client oauth.Client) error {
 		{"redirect URIs", strings.Join(client.RedirectURIs, "\n")}, {"grants", strings.Join(client.GrantTypes, "\n")},
 		{"scope", client.Scope}, {"resources", strings.Join(client.Resources, "\n")},
 		{"introspects", strings.Join(client.Introspects, "\n")}, {"authorization details", strings.Join(client.DetailsTypes, "\n")},
-		{"response types", strings.Join(client.ResponseTypes, "\n")}, {"only pushed requests", yesNo(client.RequirePAR)},
-		{"only signed requests", yesNo(client.RequireSignedRequest)}, {"request object algorithm", client.RequestObjectAlg},
+		{"response types", strings.Join(client.ResponseTypes, "\n")}, {"only pushed requests", demanded(client.RequirePAR, demands.RequirePAR)},
+		{"only signed requests", demanded(client.RequireSignedRequest, demands.SignedRequest)}, {"request object algorithm", client.RequestObjectAlg},
 		{"ID token algorithm", client.IDTokenAlg}, {"response algorithm", client.ResponseAlg},
 		{"introspection algorithm", client.IntrospectionAlg}, {"default acr", strings.Join(client.DefaultACR, "\n")},
 		{"CIBA delivery", client.BackchannelMode}, {"CIBA endpoint", client.BackchannelEndpoint},
 		{"CIBA request algorithm", client.BackchannelAlg},
 		{"registered", when(client.CreatedAt)},
 	}...)
+}
+
+// demanded says whether a client must do something: by its own metadata, or because its profile says so.
+func demanded(byClient, byProfile bool) string {
+	if byProfile && !byClient {
+		return "yes, by its profile"
+	}
+	return yesNo(byClient)
 }
 
 func (c *console) clientSwitchCommand(verb, short string, disable bool) *cobra.Command {
