@@ -35,7 +35,7 @@ func (p *Provider) backchannel(h *handlers, s parts, tokens *token.Endpoint) err
 		Issuer: c.Issuer, ApprovalURL: c.Main.BaseURL + pathInteraction + "approvals",
 		LoginHint: ciba.LoginHint(c.CIBA.LoginHint), HintIssuers: issuers, Scopes: c.scopeNames(), Resources: c.resourceIDs(),
 		ACRs: c.Authentication.PasswordACR, Expiry: c.CIBA.Expiry, MaxExpiry: c.CIBA.MaxExpiry, Interval: c.CIBA.Interval,
-		RefreshLifetime: c.Lifetimes.RefreshToken, Clock: d.Clock, Random: d.Random, Log: d.Log,
+		RefreshLifetime: c.Lifetimes.RefreshToken, PendingOfClient: c.CIBA.PendingOfClient, Clock: d.Clock, Random: d.Random, Log: d.Log,
 	}
 	if device := c.CIBA.Device; device.URL != "" {
 		if d.Device == nil {

@@ -72,6 +72,9 @@ type CIBAConfig struct {
 	MaxExpiry time.Duration `yaml:"max_expiry"`
 	// Interval is how far apart a client's polls must be, in whole seconds. Default 5s, 1s to 1m.
 	Interval time.Duration `yaml:"interval"`
+	// PendingOfClient is how many of the requests that wait for one user can be one client's, out of 50 in all: a
+	// further one is refused. Default 5, 1 to 50.
+	PendingOfClient int `yaml:"pending_of_client"`
 	// LoginHint is what a login_hint, and the subject of a login_hint_token, names the user by: username or sub.
 	// Default username.
 	LoginHint LoginHint `yaml:"login_hint"`
@@ -205,6 +208,7 @@ func (c *Config) fapiDefaults() {
 		setDefault(&c.CIBA.Expiry, 2*time.Minute)
 		setDefault(&c.CIBA.MaxExpiry, 10*time.Minute)
 		setDefault(&c.CIBA.Interval, 5*time.Second)
+		setDefault(&c.CIBA.PendingOfClient, 5)
 		setDefault(&c.CIBA.LoginHint, HintUsername)
 	}
 }

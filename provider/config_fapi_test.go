@@ -28,7 +28,7 @@ authorization_details:
 		DPoPConfig{NonceLifetime: 5 * time.Minute}, AuthorizationConfig{PushedLifetime: time.Minute, ResponseLifetime: 5 * time.Minute},
 		[]string{"urn:signet:acr:password"}, true,
 		CIBAConfig{
-			Enabled: true, Expiry: 2 * time.Minute, MaxExpiry: 10 * time.Minute, Interval: 5 * time.Second, LoginHint: HintUsername,
+			Enabled: true, Expiry: 2 * time.Minute, MaxExpiry: 10 * time.Minute, Interval: 5 * time.Second, PendingOfClient: 5, LoginHint: HintUsername,
 			HintIssuers: []HintIssuer{{Issuer: "https://hints.example", JWKS: "/etc/signet/hints.json"}},
 			Device:      DeviceConfig{URL: "https://device.example/ciba", TokenFile: "/etc/signet/token"},
 		}, "/etc/signet/payment.json",
@@ -70,6 +70,7 @@ func TestFAPIFaults(t *testing.T) {
 		"CIBA half off":     {more: "ciba: {expiry: 1m}", want: []string{"ciba: is not used; set ciba.enabled, or remove the rest"}},
 		"CIBA durations":    {more: "ciba: {enabled: true, expiry: 20m, interval: 1500ms}", want: []string{"ciba.expiry: want 1s to 10m0s", "ciba.interval: want whole seconds (CIBA Core section 7.3)"}},
 		"CIBA longest":      {more: "ciba: {enabled: true, max_expiry: 2h}", want: []string{"ciba.max_expiry: want 1s to 1h0m0s"}},
+		"CIBA crowd":        {more: "ciba: {enabled: true, pending_of_client: 51}", want: []string{"ciba.pending_of_client: want 1 to 50"}},
 		"CIBA hint":         {more: "ciba: {enabled: true, login_hint: email}", want: []string{"ciba.login_hint: want username or sub"}},
 		"CIBA hint issuers": {more: "ciba: {enabled: true, hint_issuers: [{issuer: a}, {issuer: a, jwks_uri: http://x/}]}", want: []string{"ciba.hint_issuers[0]: exactly one of jwks_uri and jwks is required", "ciba.hint_issuers[1].issuer: exists already", "ciba.hint_issuers[1].jwks_uri: want an https URL"}},
 		"CIBA device":       {more: "ciba: {enabled: true, device: {url: https://device.example}}", want: []string{"ciba.device.token_file: is required"}},

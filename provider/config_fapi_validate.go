@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"signet/provider/ciba"
 	"signet/provider/oauth"
 )
 
@@ -95,6 +96,9 @@ func (v *validator) ciba(c Config) {
 	v.within("ciba.max_expiry", b.MaxExpiry, time.Second, mostBackchannelExpiry)
 	v.within("ciba.expiry", b.Expiry, time.Second, max(b.MaxExpiry, time.Second))
 	v.within("ciba.interval", b.Interval, time.Second, time.Minute)
+	if b.PendingOfClient < 1 || b.PendingOfClient > ciba.MaxPending {
+		v.fault("ciba.pending_of_client", "want 1 to %d", ciba.MaxPending)
+	}
 	for path, d := range map[string]time.Duration{"ciba.expiry": b.Expiry, "ciba.max_expiry": b.MaxExpiry, "ciba.interval": b.Interval} {
 		if d%time.Second != 0 {
 			v.fault(path, "want whole seconds (CIBA Core section 7.3)")

@@ -150,7 +150,7 @@ func (tw *twin) goldenDiscovery(t *testing.T) {
 
 	ciba := tw.house.twin(func(c *provider.Config) {
 		c.Profile, c.Keys.Algorithms = oauth.ProfileFAPICIBA, []string{"ES256"}
-		c.CIBA = provider.CIBAConfig{Enabled: true, Expiry: time.Minute, MaxExpiry: time.Minute, Interval: time.Second, LoginHint: provider.HintUsername}
+		c.CIBA = provider.CIBAConfig{Enabled: true, Expiry: time.Minute, MaxExpiry: time.Minute, Interval: time.Second, PendingOfClient: 5, LoginHint: provider.HintUsername}
 		c.Registration = provider.RegistrationConfig{
 			Enabled: true, InitialAccessTokenFile: "token", Profile: c.Profile, Scopes: []string{"openid"}, Resources: []string{apiJWT},
 		}

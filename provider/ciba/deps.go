@@ -39,11 +39,7 @@ type Store interface {
 }
 
 // MaxPending is how many requests can wait for one user; a further one is refused, since the user would not see it.
-// MaxPendingOfClient is how many of them can be one client's, so that it does not keep others out.
-const (
-	MaxPending         = 50
-	MaxPendingOfClient = 5
-)
+const MaxPending = 50
 
 // Sealer encrypts with a key of the key backend.
 type Sealer interface {
@@ -129,6 +125,9 @@ type Deps struct {
 	Expiry, MaxExpiry time.Duration // of a request, as the client did or did not ask
 	Interval          time.Duration // between polls; whole seconds
 	RefreshLifetime   time.Duration // bounds the grant's life
+	// PendingOfClient is how many of the requests that wait for one user can be one client's, so that it does not keep
+	// others out: 1 to [MaxPending].
+	PendingOfClient int
 
 	Clock  oauth.Clock
 	Random oauth.Random
@@ -152,6 +151,7 @@ func (d Deps) validate() error {
 	need(len(d.Scopes) > 0, "Scopes")
 	need(d.Expiry >= time.Second && d.MaxExpiry >= d.Expiry, "an Expiry of at least a second, and a MaxExpiry no shorter,")
 	need(d.Interval >= time.Second && d.RefreshLifetime > 0, "an Interval of at least a second and a RefreshLifetime")
+	need(d.PendingOfClient > 0 && d.PendingOfClient <= MaxPending, "a PendingOfClient from 1 to MaxPending")
 	need(d.Clock != nil && d.Random != nil && d.Log != nil, "Clock, Random and Log")
 	for _, h := range d.HintIssuers {
 		need(h.Issuer != "" && h.Keys != nil && len(h.Algs) > 0, "Issuer, Keys and Algs of each of HintIssuers")

@@ -336,7 +336,7 @@ func TestHintIssuerRotates(t *testing.T) {
 // One client cannot flood a user, nor keep others out.
 func TestAdmission(t *testing.T) {
 	r := newRig(t)
-	for range MaxPendingOfClient {
+	for range pendingOfClient {
 		r.ask("poll")
 	}
 	if got := r.post(form("poll")); got.Error != oauth.InvalidRequest {

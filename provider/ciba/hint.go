@@ -181,7 +181,7 @@ func (s *Service) admit(ctx context.Context, client *oauth.Client, user oauth.Us
 	}
 	asked := pair(client.ID, user.ID)
 	switch {
-	case own >= MaxPendingOfClient:
+	case own >= s.deps.PendingOfClient:
 		return oauth.Errorf(oauth.InvalidRequest, "too many requests of this client wait for this user already")
 	case len(waiting) >= MaxPending:
 		return oauth.Errorf(oauth.InvalidRequest, "too many requests wait for this user already")

@@ -288,6 +288,8 @@ func newKey(t testing.TB, kid string) (*jose.PrivateKey, json.RawMessage, *jose.
 	return key, raw, set
 }
 
+const pendingOfClient = 5
+
 func newRig(t testing.TB, changes ...func(*Deps)) *rig {
 	t.Helper()
 	r := &rig{t: t, now: noon, world: &world{script: []int{http.StatusNoContent}}}
@@ -325,7 +327,7 @@ func newRig(t testing.TB, changes ...func(*Deps)) *rig {
 		Issuer: issuer, ApprovalURL: issuer + "/interaction/approvals",
 		HintIssuers: []HintIssuer{{Issuer: "https://hints.example", Algs: []string{"ES256"}, Keys: func(context.Context) (*jose.KeySet, error) { return hintKeys, nil }}},
 		Scopes:      oauth.Scope{"openid", "offline_access", "accounts", "payments"}, Resources: []string{"https://rs.example", "https://other.example"},
-		ACRs: []string{"gold"}, Expiry: 2 * time.Minute, MaxExpiry: 10 * time.Minute, Interval: 5 * time.Second, RefreshLifetime: time.Hour,
+		ACRs: []string{"gold"}, Expiry: 2 * time.Minute, MaxExpiry: 10 * time.Minute, Interval: 5 * time.Second, RefreshLifetime: time.Hour, PendingOfClient: pendingOfClient,
 		Clock: func() time.Time { return r.now }, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, change := range changes {
