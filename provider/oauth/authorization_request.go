@@ -31,6 +31,13 @@ type AuthorizationRequest struct {
 	GrantAction GrantAction `json:"grant_management_action,omitempty"`
 	GrantID     string      `json:"grant_id,omitempty"`
 
+	// Claims are those that are asked for one by one. Display, UILocales and ClaimsLocales are what the pages and the
+	// claims are to look like (OpenID Connect Core sections 3.1.2.1 and 5.5).
+	Claims        ClaimsRequest `json:"claims,omitzero"`
+	Display       string        `json:"display,omitempty"`
+	UILocales     []string      `json:"ui_locales,omitempty"`
+	ClaimsLocales []string      `json:"claims_locales,omitempty"`
+
 	// Signed says that the parameters came in a signed request object (RFC 9101), Pushed that an authenticated
 	// client pushed them (RFC 9126).
 	Signed bool `json:"signed,omitempty"`
@@ -81,14 +88,16 @@ type AuthorizationCode struct {
 
 // Grant is what a user allowed a client: the root of every token made from it. Revoking it ends them all.
 type Grant struct {
-	ID        string    `json:"grant_id"`
-	ClientID  string    `json:"client_id"`
-	UserID    string    `json:"sub"`
-	Scope     Scope     `json:"scope"`
-	Resources []string  `json:"resources,omitempty"`
-	Details   Details   `json:"authorization_details,omitempty"`
-	CreatedAt time.Time `json:"created_at"`
-	UpdatedAt time.Time `json:"updated_at,omitzero"` // last replaced or merged (Grant Management section 4)
+	ID        string   `json:"grant_id"`
+	ClientID  string   `json:"client_id"`
+	UserID    string   `json:"sub"`
+	Scope     Scope    `json:"scope"`
+	Resources []string `json:"resources,omitempty"`
+	Details   Details  `json:"authorization_details,omitempty"`
+	// Claims are those that were asked for one by one (OpenID Connect Core section 5.5).
+	Claims    ClaimsRequest `json:"claims,omitzero"`
+	CreatedAt time.Time     `json:"created_at"`
+	UpdatedAt time.Time     `json:"updated_at,omitzero"` // last replaced or merged (Grant Management section 4)
 	// ReplacedAt is when it was last replaced: access tokens from before give what the user may have ended.
 	ReplacedAt time.Time `json:"replaced_at,omitzero"`
 	// Managed says that the client has been told the id and may query and revoke the grant by it.
@@ -124,6 +133,8 @@ type RefreshToken struct {
 	Scope     Scope    `json:"scope"`
 	Resources []string `json:"resources,omitempty"`
 	Details   Details  `json:"authorization_details,omitempty"`
+	// Claims are those that its ID tokens have (OpenID Connect Core section 5.5).
+	Claims ClaimsRequest `json:"claims,omitzero"`
 	// Managed says that its grant is (see [Grant]), so that it may have been replaced since.
 	Managed      bool         `json:"managed,omitempty"`
 	Confirmation Confirmation `json:"cnf"` // set for public clients (RFC 8705 section 4, RFC 9449 section 5)

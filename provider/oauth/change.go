@@ -132,6 +132,12 @@ type FinishInteraction struct{ Digest Digest }
 // StoreSession keeps a browser session.
 type StoreSession struct{ Session Session }
 
+// JoinSession notes that a grant was made in a browser session, so that its logout finds it.
+type JoinSession struct{ Participation Participation }
+
+// LeaveSession forgets what was noted about a session: nothing of it is to be logged out any more.
+type LeaveSession struct{ SessionID string }
+
 // EndSession removes a browser session, if it is there.
 type EndSession struct{ Digest Digest }
 
@@ -239,6 +245,8 @@ func (UpdateInteraction) isChange() {}
 func (FinishInteraction) isChange() {}
 func (StoreSession) isChange()      {}
 func (EndSession) isChange()        {}
+func (JoinSession) isChange()       {}
+func (LeaveSession) isChange()      {}
 func (RememberConsent) isChange()   {}
 func (ForgetConsent) isChange()     {}
 func (StoreClient) isChange()       {}

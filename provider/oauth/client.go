@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"encoding/json"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -27,13 +28,37 @@ const (
 	GrantClientCredentials = "client_credentials"
 	GrantRefreshToken      = "refresh_token"
 	GrantCIBA              = "urn:openid:params:grant-type:ciba" // CIBA Core section 4
+	// GrantImplicit is not used at the token endpoint: with it a client may have tokens from the authorization endpoint.
+	GrantImplicit = "implicit"
 )
+
+// The response types (OAuth 2.0 Multiple Response Type Encoding Practices section 5), their parts in order.
+const (
+	ResponseCode             = "code"
+	ResponseIDToken          = "id_token"
+	ResponseIDTokenToken     = "id_token token"
+	ResponseCodeIDToken      = "code id_token"
+	ResponseCodeToken        = "code token"
+	ResponseCodeIDTokenToken = "code id_token token"
+)
+
+// SubjectType is a value of subject_type (OpenID Connect Core section 8).
+type SubjectType string
+
+// The subject types. An empty one is public.
+const (
+	SubjectPublic   SubjectType = "public"
+	SubjectPairwise SubjectType = "pairwise"
+)
+
+// AlgNone is the algorithm of a JWT without a signature (RFC 7518 section 3.6).
+const AlgNone = "none"
 
 // AssertionTypeJWT is the one client_assertion_type (RFC 7523 section 2.2).
 const AssertionTypeJWT = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // GrantTypes are all of them: what a client can be registered for.
-var GrantTypes = []string{GrantAuthorizationCode, GrantClientCredentials, GrantRefreshToken, GrantCIBA}
+var GrantTypes = []string{GrantAuthorizationCode, GrantImplicit, GrantClientCredentials, GrantRefreshToken, GrantCIBA}
 
 // UsesCertificate says whether the method authenticates by the TLS client certificate.
 func (m AuthMethod) UsesCertificate() bool { return m == AuthTLS || m == AuthSelfSignedTLS }
@@ -105,6 +130,51 @@ type Client struct {
 	BackchannelAlg      string `json:"backchannel_authentication_request_signing_alg,omitempty"`
 	BackchannelUserCode bool   `json:"backchannel_user_code_parameter,omitempty"`
 
+	// What the pages show of the client, and what it says of itself (OpenID Connect Registration section 2, RFC 7591
+	// section 2). ApplicationType is web or native; "" = web.
+	ApplicationType   string   `json:"application_type,omitempty"`
+	Contacts          []string `json:"contacts,omitempty"`
+	LogoURI           string   `json:"logo_uri,omitempty"`
+	ClientURI         string   `json:"client_uri,omitempty"`
+	PolicyURI         string   `json:"policy_uri,omitempty"`
+	TermsURI          string   `json:"tos_uri,omitempty"`
+	SoftwareID        string   `json:"software_id,omitempty"`
+	SoftwareVersion   string   `json:"software_version,omitempty"`
+	SoftwareStatement string   `json:"software_statement,omitempty"`
+
+	// SubjectType says how users are named to the client; SectorURI lists the redirect URIs of all clients to which a
+	// user has one name (OpenID Connect Core section 8.1).
+	SubjectType SubjectType `json:"subject_type,omitempty"`
+	SectorURI   string      `json:"sector_identifier_uri,omitempty"`
+
+	// Encryption to the client's keys (OpenID Connect Registration section 2): "" = not encrypted. UserinfoAlg signs
+	// userinfo; "" = plain JSON. RequestObjectEncAlg is the one that its encrypted request objects have; "" = any.
+	IDTokenEncAlg       string `json:"id_token_encrypted_response_alg,omitempty"`
+	IDTokenEncEnc       string `json:"id_token_encrypted_response_enc,omitempty"`
+	UserinfoAlg         string `json:"userinfo_signed_response_alg,omitempty"`
+	UserinfoEncAlg      string `json:"userinfo_encrypted_response_alg,omitempty"`
+	UserinfoEncEnc      string `json:"userinfo_encrypted_response_enc,omitempty"`
+	RequestObjectEncAlg string `json:"request_object_encryption_alg,omitempty"`
+	RequestObjectEncEnc string `json:"request_object_encryption_enc,omitempty"`
+
+	// DefaultMaxAge is the max_age of a request that has none, in seconds. RequireAuthTime asks for auth_time, which
+	// every ID token has here.
+	DefaultMaxAge   *int `json:"default_max_age,omitempty"`
+	RequireAuthTime bool `json:"require_auth_time,omitempty"`
+	// InitiateLoginURI is where a third party sends the browser to start a login (OpenID Connect Core section 4).
+	InitiateLoginURI string `json:"initiate_login_uri,omitempty"`
+	// RequestURIs are those of its request objects that may be fetched (OpenID Connect Core section 6.2); each may have
+	// the SHA-256 of the object for its fragment.
+	RequestURIs []string `json:"request_uris,omitempty"`
+
+	// Logout (OpenID Connect RP-Initiated Logout section 3.1, Front-Channel Logout section 2, Back-Channel Logout
+	// section 2.2). The Session fields ask for sid.
+	PostLogoutRedirectURIs    []string `json:"post_logout_redirect_uris,omitempty"`
+	FrontchannelLogoutURI     string   `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSession bool     `json:"frontchannel_logout_session_required,omitempty"`
+	BackchannelLogoutURI      string   `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSession  bool     `json:"backchannel_logout_session_required,omitempty"`
+
 	CreatedAt time.Time `json:"created_at"`
 
 	// RegistrationToken is the digest of the registration access token (RFC 7592 section 3) of a client that
@@ -129,6 +199,23 @@ func (c *Client) Allows(grantType string) bool { return slices.Contains(c.GrantT
 func (c *Client) Scopes() Scope {
 	scope, _ := ParseScope(c.Scope)
 	return scope
+}
+
+// Sector is what a pairwise subject is made for: the host of the sector_identifier_uri, or else the one host of the
+// redirect URIs (OpenID Connect Core section 8.1). ok is false when there is neither.
+func (c *Client) Sector() (host string, ok bool) {
+	uris := c.RedirectURIs
+	if c.SectorURI != "" {
+		uris = []string{c.SectorURI}
+	}
+	for _, uri := range uris {
+		u, err := url.Parse(uri)
+		if err != nil || u.Hostname() == "" || host != "" && host != u.Hostname() {
+			return "", false
+		}
+		host = u.Hostname()
+	}
+	return host, host != ""
 }
 
 // Public says whether the client cannot keep a credential (RFC 6749 section 2.1).

@@ -63,10 +63,12 @@ type Profile struct {
 // Profiles is the table. Each value cites the clause that asks for it.
 var Profiles = map[ProfileName]Profile{
 	ProfileOpenID: {
-		Name:          ProfileOpenID,
-		SigningAlgs:   []string{"ES256", "PS256", "EdDSA", "RS256"}, // RS256: OpenID Connect Core section 15.1
-		AuthMethods:   []AuthMethod{AuthNone, AuthSecretBasic, AuthSecretPost, AuthSecretJWT, AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS},
-		ResponseTypes: []string{"code", "code id_token"},
+		Name:        ProfileOpenID,
+		SigningAlgs: []string{"ES256", "PS256", "EdDSA", "RS256"}, // RS256: OpenID Connect Core section 15.1
+		AuthMethods: []AuthMethod{AuthNone, AuthSecretBasic, AuthSecretPost, AuthSecretJWT, AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS},
+		ResponseTypes: []string{ // OpenID Connect Core section 3
+			ResponseCode, ResponseIDToken, ResponseIDTokenToken, ResponseCodeIDToken, ResponseCodeToken, ResponseCodeIDTokenToken,
+		},
 
 		RotateRefreshTokens: true,             // RFC 9700 section 2.2.2
 		PushMode:            true,             // CIBA Core section 5

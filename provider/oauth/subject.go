@@ -48,6 +48,16 @@ func (u User) Accepts(authTime time.Time) bool {
 	return !u.Disabled && !authTime.Before(u.ValidFrom.Truncate(time.Second))
 }
 
+// Participation is a client's part in a browser session: a grant that was made while it lasted.
+type Participation struct {
+	SessionID string `json:"sid"`
+	ClientID  string `json:"client_id"`
+	GrantID   string `json:"grant_id"`
+	// Offline says that the grant has offline_access: it outlives the session (OpenID Connect Core section 11).
+	Offline bool      `json:"offline,omitempty"`
+	Until   time.Time `json:"-"` // when the session has ended in any case
+}
+
 // Session is a browser's login. The cookie holds a Secret, the store its Digest.
 type Session struct {
 	Digest    Digest    `json:"-"`

@@ -42,8 +42,12 @@ type Authorization struct {
 	TellGrant bool
 	AuthReqID string // puts urn:openid:params:jwt:claim:auth_req_id into the ID token of a push (CIBA Core section 10.3.1)
 	Nonce     string // for the ID token (OpenID Connect Core section 2)
-	Refresh   Refresh
-	Changes   []Change
+	// Claims were asked for one by one; UserClaims are those of the user that go into the ID token (OpenID Connect Core
+	// sections 5.4 and 5.5): only names that [StandardClaim] knows.
+	Claims     ClaimsRequest
+	UserClaims map[string]any
+	Refresh    Refresh
+	Changes    []Change
 }
 
 // Refresh says what becomes of refresh tokens: [NoRefresh], [NewRefresh], [RotateRefresh] or [KeepRefresh].
