@@ -42,7 +42,8 @@ var copyTables = []copyTable{
 	newCopyTable("refresh_tokens", 1, "seq int, digest blob, grant_id text, expires_at int, data text"),
 	newCopyTable("opaque_tokens", 1, "seq int, digest blob, expires_at int, data text"),
 	newCopyTable("revoked_tokens", 1, "seq int, jti text, expires_at int"),
-	newCopyTable("sessions", 1, "seq int, digest blob, expires_at int, data text"),
+	newCopyTable("sessions", 1, "seq int, digest blob, sid text, expires_at int, data text"),
+	newCopyTable("participations", 1, "seq int, sid text, client_id text, grant_id text, expires_at int, data text"),
 	newCopyTable("interactions", 1, "seq int, digest blob, expires_at int, data text"),
 	newCopyTable("consents", 4, "user_id text, client_id text, kind text, value text, at int"),
 	newCopyTable("assertions", 2, "client_id text, jti text, expires_at int"),
@@ -51,7 +52,8 @@ var copyTables = []copyTable{
 	newCopyTable("dpop_nonces", 1, "seq int, nonce text, expires_at int"),
 	newCopyTable("backchannel_requests", 1, "seq int, digest blob, request_id text, user_id text, grant_id text, status text, "+
 		"poll_interval int, next_poll int, expires_at int, used_at int, data text"),
-	newCopyTable("deliveries", 1, "seq int, delivery_id text, attempts int, next_at int, expires_at int, data text"),
+	newCopyTable("deliveries", 1, "seq int, delivery_id text, kind text, attempts int, next_at int, expires_at int, "+
+		"data text"),
 	newCopyTable("audit", 2, "at int, id text, event text, client_id text, request_id text, data text"),
 }
 

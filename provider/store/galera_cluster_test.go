@@ -94,8 +94,10 @@ func (s *spread) Sweep(ctx context.Context, batch int) (int, error) {
 	return s.next().Sweep(ctx, batch)
 }
 
-func (s *spread) ClaimDeliveries(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]oauth.Delivery, error) {
-	return s.next().ClaimDeliveries(ctx, now, lease, limit)
+func (s *spread) ClaimDeliveries(
+	ctx context.Context, kinds []string, now time.Time, lease time.Duration, limit int,
+) ([]oauth.Delivery, error) {
+	return s.next().ClaimDeliveries(ctx, kinds, now, lease, limit)
 }
 
 func (s *spread) Close() error {

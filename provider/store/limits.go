@@ -18,6 +18,8 @@ const (
 	maxNonce     = 128  // made here: 22
 	maxRequest   = 128  // a backchannel request's public id; made here: 22
 	maxDelivery  = 128  // made here: 22
+	maxKind      = 64   // of a delivery; made here: short words
+	maxSID       = 128  // a session's public id; made here: 22
 	maxAuditID   = 64   // made here: 22
 	maxEvent     = 128
 	maxRequestID = 128     // made here: 22
@@ -42,6 +44,7 @@ func fit(keys ...key) error {
 func clientKey(id string) key { return key{"client_id", id, maxClientID} }
 func userKey(id string) key   { return key{"user id", id, maxUserID} }
 func grantKey(id string) key  { return key{"grant id", id, maxGrantID} }
+func sidKey(id string) key    { return key{"sid", id, maxSID} }
 
 // fits checks the identifiers of a change that inserts; one that looks for an overlong key finds nothing.
 func fits(change oauth.Change) error {
@@ -66,7 +69,18 @@ func fits(change oauth.Change) error {
 	case oauth.AnswerBackchannel:
 		return fit(grantKey(c.Request.GrantID))
 	case oauth.StoreDelivery:
-		return fit(key{"delivery id", c.Delivery.ID, maxDelivery})
+		if c.Delivery.Kind == unnamed || c.Delivery.Kind == unreadable {
+			return fmt.Errorf("store: a delivery of the kind %q", c.Delivery.Kind)
+		}
+		return fit(key{"delivery id", c.Delivery.ID, maxDelivery}, key{"delivery's kind", c.Delivery.Kind, maxKind})
+	case oauth.StoreSession:
+		return fit(sidKey(c.Session.User.SessionID))
+	case oauth.JoinSession:
+		j := c.Participation
+		if j.SessionID == "" {
+			return fmt.Errorf("store: a participation in no session")
+		}
+		return fit(sidKey(j.SessionID), clientKey(j.ClientID), grantKey(j.GrantID))
 	case oauth.StoreCode:
 		return fit(grantKey(c.Code.GrantID))
 	case oauth.StoreGrant:

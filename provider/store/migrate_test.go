@@ -82,7 +82,8 @@ func TestMigrations(t *testing.T) {
 			t.Errorf("applied to nothing: %v", got)
 		}
 		_, err := Open(t.Context(), dsn, never)
-		if !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), "00001_initial, 00002_versions, 00003_fapi") || errors.Is(err, oauth.ErrUnavailable) {
+		const all = "00001_initial, 00002_versions, 00003_fapi, 00004_openid"
+		if !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), all) || errors.Is(err, oauth.ErrUnavailable) {
 			t.Errorf("Open without a schema: %v", err)
 		}
 		if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
@@ -149,6 +150,58 @@ func TestMigrationKeepsServing(t *testing.T) {
 			if err := s.Commit(t.Context(), replace); !isConflict(err) {
 				t.Errorf("%s, again: %v", id, err)
 			}
+		}
+	})
+}
+
+// TestMigrationKeepsQueue migrates a database whose previous program has sessions and deliveries, and goes on adding to
+// them: its sessions are known by their cookies, its deliveries go out like others.
+func TestMigrationKeepsQueue(t *testing.T) {
+	const session = `INSERT INTO sessions (digest, expires_at, data) VALUES (X'%x', %d, '{"user":{"sub":"u","sid":"%s"}}')`
+	const queued = `INSERT INTO deliveries (delivery_id, attempts, next_at, expires_at, data)
+		VALUES ('%s', 2, %d, %d, '{"kind":"ciba-ping"}')`
+	everyDatabase(t, func(t *testing.T, dsn string) {
+		until := testTime.Add(time.Hour)
+		previous := func(name string) {
+			t.Helper()
+			digest := oauth.Secret(name).Digest()
+			execute(t, dsn, fmt.Sprintf(session, digest[:], micros(until), name),
+				fmt.Sprintf(queued, name, micros(testTime), micros(until)))
+		}
+		migrateTo(t, dsn, 3)
+		previous("before")
+		if done, err := Migrate(t.Context(), dsn, testOptions()); err != nil || len(done) == 0 || done[0].Version != 4 {
+			t.Fatalf("Migrate: %+v, %v", done, err)
+		}
+		previous("after")
+		s, err := Open(t.Context(), dsn, testOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = s.Close() }()
+		for _, name := range []string{"before", "after"} {
+			found, err := s.Session(t.Context(), oauth.Secret(name).Digest())
+			if err != nil || found.User.SessionID != name {
+				t.Fatalf("%s: %+v, %v", name, found, err)
+			}
+			if _, err := s.SessionBySID(t.Context(), name); !errors.Is(err, oauth.ErrNotFound) {
+				t.Errorf("%s by its sid: %v", name, err)
+			}
+			found.ExpiresAt = until // which the rows above say in their column alone
+			if err := s.Commit(t.Context(), oauth.StoreSession{Session: found}); err != nil {
+				t.Fatal(err)
+			}
+			if again, err := s.SessionBySID(t.Context(), name); err != nil || again.Digest != found.Digest {
+				t.Errorf("%s by its sid, stored again: %+v, %v", name, again, err)
+			}
+		}
+		claimed, err := s.ClaimDeliveries(t.Context(), []string{"backchannel-logout"}, testTime, time.Minute, 10)
+		if err != nil || claimed != nil {
+			t.Errorf("claimed by another kind: %+v, %v", claimed, err)
+		}
+		claimed, err = s.ClaimDeliveries(t.Context(), []string{"ciba-ping"}, testTime, time.Minute, 10)
+		if err != nil || len(claimed) != 2 || claimed[0].Attempts != 2 || claimed[1].Kind != "ciba-ping" {
+			t.Errorf("claimed: %+v, %v", claimed, err)
 		}
 	})
 }

@@ -315,8 +315,8 @@ func TestMySQLPlans(t *testing.T) {
 			fillTables(t, s)
 			database := dsn[strings.LastIndex(dsn[:strings.Index(dsn, "?")], "/")+1 : strings.Index(dsn, "?")]
 			for _, table := range []string{"clients", "users", "grants", "codes", "refresh_tokens", "opaque_tokens", "revoked_tokens",
-				"sessions", "interactions", "consents", "assertions", "pushed_requests", "dpop_proofs", "dpop_nonces",
-				"backchannel_requests", "deliveries", "audit", "commit_marks", "versions", "liveness"} {
+				"sessions", "participations", "interactions", "consents", "assertions", "pushed_requests", "dpop_proofs",
+				"dpop_nonces", "backchannel_requests", "deliveries", "audit", "commit_marks", "versions", "liveness"} {
 				server.Exec(t, "ANALYZE TABLE "+database+"."+table)
 			}
 			for _, statement := range append(requestStatements(), removeMarks, insertMark, selectMark) {
@@ -339,7 +339,10 @@ func fillTables(t *testing.T, s *Store) {
 			oauth.StoreRefresh{Token: oauth.RefreshToken{Digest: digest, GrantID: id, ExpiresAt: end}},
 			oauth.StoreOpaque{Token: oauth.OpaqueToken{Digest: digest, ExpiresAt: end}},
 			oauth.RevokeAccessToken{JTI: id, Until: end},
-			oauth.StoreSession{Session: oauth.Session{Digest: digest, ExpiresAt: end}},
+			oauth.StoreSession{Session: oauth.Session{Digest: digest, User: oauth.EndUser{SessionID: id}, ExpiresAt: end}},
+			oauth.JoinSession{Participation: oauth.Participation{
+				SessionID: fmt.Sprint("id-", i/4*4), ClientID: fmt.Sprint("c-", i%50), GrantID: id, Until: end,
+			}},
 			oauth.StoreInteraction{Interaction: oauth.Interaction{Digest: digest, ExpiresAt: end}},
 			oauth.RememberConsent{Consent: oauth.Consent{UserID: fmt.Sprint("u-", i%500), ClientID: id, At: end}},
 			oauth.UseAssertion{ClientID: fmt.Sprint("c-", i%50), JTI: id, Until: end},
@@ -347,7 +350,7 @@ func fillTables(t *testing.T, s *Store) {
 			oauth.StoreNonce{Nonce: id, Until: end},
 			oauth.StorePushed{Pushed: oauth.PushedRequest{Digest: digest, ExpiresAt: end}},
 			oauth.StoreBackchannel{Request: oauth.Backchannel{Digest: digest, ID: id, UserID: fmt.Sprint("u-", i%500), Status: oauth.BackchannelPending, ExpiresAt: end}},
-			oauth.StoreDelivery{Delivery: oauth.Delivery{ID: id, NextAt: end, ExpiresAt: end}},
+			oauth.StoreDelivery{Delivery: oauth.Delivery{ID: id, Kind: fmt.Sprint("k-", i%5), NextAt: end, ExpiresAt: end}},
 			oauth.RecordAudit{Entry: oauth.AuditEntry{ID: id, At: end}})
 		if i%10 == 0 {
 			changes = append(changes, oauth.StoreUser{User: oauth.User{ID: id, Username: id}}, oauth.StoreClient{Client: oauth.Client{ID: id}})
@@ -419,7 +422,9 @@ func literal(before string, digest oauth.Digest) string {
 		return "'u-10'"
 	case "digest", "refresh_current", "refresh_previous":
 		return fmt.Sprintf("X'%x'", digest[:])
-	case "grant_id", "jti", "id", "username", "topic", "nonce", "request_id", "delivery_id":
+	case "kind":
+		return "'k-1'"
+	case "sid", "grant_id", "jti", "id", "username", "topic", "nonce", "request_id", "delivery_id":
 		return "'id-1000'"
 	case "LIMIT":
 		return "100"

@@ -104,6 +104,10 @@ func (p *plan) add(change oauth.Change) error {
 		return p.storeSession(c)
 	case oauth.EndSession:
 		p.endSession(c)
+	case oauth.JoinSession:
+		return p.joinSession(c)
+	case oauth.LeaveSession:
+		p.leaveSession(c)
 	case oauth.ForgetConsent:
 		p.do(c, anything, forgetConsent, c.UserID, c.ClientID)
 	case oauth.RememberConsent:

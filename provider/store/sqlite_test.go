@@ -131,11 +131,12 @@ func requestStatements() []string {
 	statements := []string{
 		selectClient, updateClient, selectUser, selectUserByName, deleteUser, selectCode, redeemCode, burnCode,
 		selectGrant, extendGrant, revokeGrant, selectRefresh, startFamily, rotateFamily, checkFamily,
-		selectOpaque, selectRevoked, selectSession, deleteSession, updateSession, selectInteraction, deleteInteraction, updateInteraction,
+		selectOpaque, selectRevoked, selectSession, selectSessionBySID, deleteSession, updateSession,
+		selectParticipations, extendParticipation, leaveSession, selectInteraction, deleteInteraction, updateInteraction,
 		selectConsent, renewConsent, forgetConsent, walkClient, walkClients, removeWithin, removeBetween, findOldAudit, removeOldAudit, bumpVersion,
 		replaceGrant, selectNonce, walkProofs, removeProofs, selectPushed, usePushed,
 		selectBackchannel, selectBackchannelID, selectPending, answerBackchannel, pollBackchannel, redeemBackchannel,
-		selectDue, claimDelivery, retryDelivery, deleteDelivery,
+		selectDue, nameDelivery, claimDelivery, retryDelivery, deleteDelivery,
 	}
 	for _, table := range expiring {
 		statements = append(statements, table.find, table.remove)

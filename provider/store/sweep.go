@@ -32,6 +32,7 @@ var expiring = []struct {
 	{findExpired("revoked_tokens"), removeExpired("revoked_tokens"), sweepMargin},
 	{findExpired("grants"), removeExpired("grants"), sweepMargin},
 	{findExpired("sessions"), removeExpired("sessions"), sweepMargin},
+	{findExpired("participations"), removeExpired("participations"), sweepMargin},
 	{findExpired("interactions"), removeExpired("interactions"), sweepMargin},
 	{findExpired("pushed_requests"), removeExpired("pushed_requests"), pushedMargin},
 	{findExpired("dpop_nonces"), removeExpired("dpop_nonces"), sweepMargin},

@@ -30,13 +30,17 @@ type Backend interface {
 	OpaqueToken(ctx context.Context, digest oauth.Digest) (oauth.OpaqueToken, error)
 	Revoked(ctx context.Context, jti, grantID string) (bool, error)
 	Session(ctx context.Context, digest oauth.Digest) (oauth.Session, error)
+	SessionBySID(ctx context.Context, sid string) (oauth.Session, error)
+	SessionParticipations(ctx context.Context, sid string) ([]oauth.Participation, error)
 	Interaction(ctx context.Context, digest oauth.Digest) (oauth.Interaction, error)
 	Pushed(ctx context.Context, digest oauth.Digest) (oauth.PushedRequest, error)
 	Nonce(ctx context.Context, nonce string) (until time.Time, err error)
 	Backchannel(ctx context.Context, digest oauth.Digest) (oauth.Backchannel, error)
 	BackchannelByID(ctx context.Context, id string) (oauth.Backchannel, error)
 	PendingBackchannels(ctx context.Context, userID string, now time.Time) ([]oauth.Backchannel, error)
-	ClaimDeliveries(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]oauth.Delivery, error)
+	ClaimDeliveries(
+		ctx context.Context, kinds []string, now time.Time, lease time.Duration, limit int,
+	) ([]oauth.Delivery, error)
 	Consent(ctx context.Context, userID, clientID string) (oauth.Consent, error)
 	AuditEntries(ctx context.Context, filter store.AuditFilter) ([]oauth.AuditEntry, error)
 }
@@ -88,12 +92,16 @@ func Run(t *testing.T, effort Effort, open func(t *testing.T) Backend) {
 		{"RefreshFamilies", effort.testRefreshFamilies},
 		{"OpaqueTokens", testOpaqueTokens},
 		{"Sessions", testSessions},
+		{"SessionsBySID", testSessionsBySID},
+		{"Participations", testParticipations},
+		{"JoinedAtOnce", testJoinedAtOnce},
 		{"Interactions", testInteractions},
 		{"Backchannel", testBackchannel},
 		{"BackchannelGrant", testBackchannelGrant},
 		{"BackchannelPolls", testBackchannelPolls},
 		{"BackchannelPending", testBackchannelPending},
 		{"Deliveries", testDeliveries},
+		{"DeliveryKinds", testDeliveryKinds},
 		{"DeliveryClaims", effort.testDeliveryClaims},
 		{"Consent", testConsent},
 		{"Audit", testAudit},

@@ -19,11 +19,14 @@ func delivery(id string, due time.Time) oauth.Delivery {
 	}
 }
 
+// deliveryKinds are those that the suite's deliveries have, but for testDeliveryKinds.
+var deliveryKinds = []string{"backchannel-logout", "ciba-ping"}
+
 func testDeliveries(t *testing.T, b Backend) {
 	ctx := t.Context()
 	claim := func(at time.Time, limit int) []oauth.Delivery {
 		t.Helper()
-		claimed, err := b.ClaimDeliveries(ctx, at, time.Minute, limit)
+		claimed, err := b.ClaimDeliveries(ctx, deliveryKinds, at, time.Minute, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,17 +61,62 @@ func testDeliveries(t *testing.T, b Backend) {
 	same(t, claim(now.Add(time.Hour), 10), nil, []oauth.Delivery{later, second}) // just expired: to be given up
 
 	for _, tt := range []struct {
+		kinds []string
 		lease time.Duration
 		limit int
-	}{{0, 1}, {-time.Second, 1}, {time.Minute, 0}} {
-		if _, err := b.ClaimDeliveries(ctx, now, tt.lease, tt.limit); err == nil {
-			t.Errorf("claimed %d for %v", tt.limit, tt.lease)
+	}{
+		{deliveryKinds, 0, 1}, {deliveryKinds, -time.Second, 1}, {deliveryKinds, time.Minute, 0},
+		{nil, time.Minute, 1}, {[]string{"ciba-ping", ""}, time.Minute, 1}, {[]string{"unreadable"}, time.Minute, 1},
+	} {
+		if _, err := b.ClaimDeliveries(ctx, tt.kinds, now, tt.lease, tt.limit); err == nil {
+			t.Errorf("claimed %d of %q for %v", tt.limit, tt.kinds, tt.lease)
 		}
 	}
 	ended, end := context.WithCancel(ctx)
 	end()
-	if claimed, err := b.ClaimDeliveries(ended, now.Add(24*time.Hour), time.Minute, 10); !errors.Is(err, context.Canceled) || claimed != nil {
+	claimed, err := b.ClaimDeliveries(ended, deliveryKinds, now.Add(24*time.Hour), time.Minute, 10)
+	if !errors.Is(err, context.Canceled) || claimed != nil {
 		t.Errorf("an ended context claims %v, %v", claimed, err)
+	}
+}
+
+// testDeliveryKinds claims by kind: of all those asked for the longest due come first, and no other is touched.
+func testDeliveryKinds(t *testing.T, b Backend) {
+	for i, kind := range []string{"a", "b", "c", "a", "b", "c", "A", "a "} {
+		d := delivery(fmt.Sprint(i), now.Add(time.Duration(i)*time.Second))
+		d.Kind = kind
+		commit(t, b, oauth.StoreDelivery{Delivery: d})
+	}
+	at := now.Add(time.Minute)
+	for _, tt := range []struct {
+		kinds []string
+		limit int
+		want  []string
+	}{
+		{[]string{"d", "aa"}, 10, nil},
+		{[]string{"c", "b"}, 3, []string{"1", "2", "4"}},
+		{[]string{"b", "c", "b", "c"}, 10, []string{"5"}}, // each kind counts once
+		{[]string{"b", "c"}, 10, nil},
+		{[]string{"a"}, 1, []string{"0"}},
+		{[]string{"A", "a", "d"}, 10, []string{"3", "6"}},
+		{[]string{"a "}, 10, []string{"7"}},
+	} {
+		claimed, err := b.ClaimDeliveries(t.Context(), tt.kinds, at, time.Minute, tt.limit)
+		var ids []string
+		for _, d := range claimed {
+			ids = append(ids, d.ID)
+			if !slices.Contains(tt.kinds, d.Kind) || !d.NextAt.Equal(at.Add(time.Minute)) {
+				t.Errorf("claiming %q gave %+v", tt.kinds, d)
+			}
+		}
+		same(t, ids, err, tt.want)
+	}
+	for _, kind := range []string{"", "unreadable"} {
+		d := delivery("without", now)
+		d.Kind = kind
+		if err := b.Commit(t.Context(), oauth.StoreDelivery{Delivery: d}); err == nil {
+			t.Errorf("a delivery of the kind %q was accepted", kind)
+		}
 	}
 }
 
@@ -81,7 +129,9 @@ func (e Effort) testDeliveryClaims(t *testing.T, b Backend) {
 		for i := range deliveries {
 			id := fmt.Sprintf("%03d-%03d", round, i)
 			want = append(want, id)
-			changes = append(changes, oauth.StoreDelivery{Delivery: delivery(id, now.Add(time.Duration(i%7)*time.Microsecond))})
+			d := delivery(id, now.Add(time.Duration(i%7)*time.Microsecond))
+			d.Kind = deliveryKinds[i%2]
+			changes = append(changes, oauth.StoreDelivery{Delivery: d})
 		}
 		commit(t, b, changes...)
 		var lock sync.Mutex
@@ -92,7 +142,7 @@ func (e Effort) testDeliveryClaims(t *testing.T, b Backend) {
 			claimers.Go(func() {
 				<-start
 				for range deliveries {
-					claimed, err := b.ClaimDeliveries(t.Context(), now.Add(time.Second), time.Hour, 8)
+					claimed, err := b.ClaimDeliveries(t.Context(), deliveryKinds, now.Add(time.Second), time.Hour, 8)
 					if err != nil {
 						t.Errorf("claiming: %v", err)
 						return

@@ -79,6 +79,24 @@ func testOverlong(t *testing.T, b Backend) {
 			return answered(backchannel(ascii(128)), oauth.BackchannelApproved, ascii(n))
 		}},
 		{"delivery id", 128, func(n int) oauth.Change { return oauth.StoreDelivery{Delivery: delivery(ascii(n), now)} }},
+		{"delivery's kind", 64, func(n int) oauth.Change {
+			d := delivery("kind", now)
+			d.Kind = ascii(n)
+			return oauth.StoreDelivery{Delivery: d}
+		}},
+		{"sid", 128, func(n int) oauth.Change {
+			user := oauth.EndUser{SessionID: name(n)}
+			return oauth.StoreSession{Session: oauth.Session{Digest: digest("s"), User: user, ExpiresAt: now}}
+		}},
+		{"sid of a participation", 128, func(n int) oauth.Change {
+			return oauth.JoinSession{Participation: participation(name(n), ascii(255), ascii(128))}
+		}},
+		{"client of a participation", 255, func(n int) oauth.Change {
+			return oauth.JoinSession{Participation: participation("s", ascii(n), "g")}
+		}},
+		{"grant of a participation", 128, func(n int) oauth.Change {
+			return oauth.JoinSession{Participation: participation("s", "c", ascii(n))}
+		}},
 		{"scope", 2048, func(n int) oauth.Change {
 			return agrees(ascii(255), ascii(255), now, oauth.Agreed{Scope: ascii(n), Until: now})
 		}},
@@ -110,6 +128,8 @@ func testOverlong(t *testing.T, b Backend) {
 	if err != nil || len(kept.Agreed) != 1 || kept.Agreed[0].Scope != ascii(2048) {
 		t.Errorf("the longest scope came back as %v, %v", kept.Agreed, err)
 	}
+	joined, err := b.SessionParticipations(t.Context(), name(128))
+	same(t, joined, err, []oauth.Participation{participation(name(128), ascii(255), ascii(128))})
 	if err := b.Commit(t.Context(), assertion("")); err == nil {
 		t.Error("an assertion without a jti was accepted")
 	}

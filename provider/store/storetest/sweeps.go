@@ -22,6 +22,7 @@ func aged(name string, end time.Time) []oauth.Change {
 		oauth.StoreOpaque{Token: oauth.OpaqueToken{Digest: digest(name), Claims: []byte(`{}`), ExpiresAt: end}},
 		oauth.RevokeAccessToken{JTI: name, Until: end},
 		oauth.StoreSession{Session: oauth.Session{Digest: digest(name), ExpiresAt: end}},
+		oauth.JoinSession{Participation: oauth.Participation{SessionID: name, ClientID: "tpp", GrantID: name, Until: end}},
 		oauth.StoreInteraction{Interaction: oauth.Interaction{Digest: digest(name), ExpiresAt: end}},
 		oauth.UseAssertion{ClientID: "tpp", JTI: name, Until: end},
 		oauth.UseProof{Digest: digest(name), Until: end},
@@ -63,6 +64,8 @@ func testSweep(t *testing.T, b Backend) {
 	gone(t, p, err)
 	q, err := b.Backchannel(ctx, digest("old"))
 	gone(t, q, err)
+	joined, err := b.SessionParticipations(ctx, "old")
+	same(t, joined, err, nil)
 
 	// What is still valid is still there.
 	if c, err := b.Code(ctx, digest("fresh")); err != nil || c.Used {
@@ -92,7 +95,10 @@ func testSweep(t *testing.T, b Backend) {
 	if _, err := b.Backchannel(ctx, digest("fresh")); err != nil {
 		t.Error(err)
 	}
-	due, err := b.ClaimDeliveries(ctx, now.Add(2*time.Hour), time.Minute, 10)
+	if joined, err = b.SessionParticipations(ctx, "fresh"); err != nil || len(joined) != 1 {
+		t.Errorf("SessionParticipations(fresh): %+v, %v", joined, err)
+	}
+	due, err := b.ClaimDeliveries(ctx, deliveryKinds, now.Add(2*time.Hour), time.Minute, 10)
 	if err != nil || len(due) != 1 || due[0].ID != "fresh" {
 		t.Errorf("after the sweep these are due: %+v, %v", due, err)
 	}
