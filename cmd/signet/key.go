@@ -18,7 +18,7 @@ import (
 )
 
 func (c *console) keyCommand() *cobra.Command {
-	return noun("key", "Signing keys: list, rotate, maintain", c.keyListCommand(), c.keyRotateCommand(), c.keyMaintainCommand())
+	return noun("key", "Keys to sign and to decrypt with: list, rotate, maintain", c.keyListCommand(), c.keyRotateCommand(), c.keyMaintainCommand())
 }
 
 // quietLog is for commands whose progress nobody needs: warnings only.
@@ -29,9 +29,13 @@ func (c *console) quietLog() *slog.Logger {
 func (c *console) keyListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List the signing keys and what each is doing",
-		Long: `Lists the signing keys. "next" is published and does not sign yet, "active" signs, "previous" is
-published until what it signed has expired.`,
+		Short: "List the keys and what each is doing",
+		Long: `Lists the keys. Of those that sign (use sig), "next" is published and does not sign yet, "active"
+signs, "previous" is published until what it signed has expired.
+
+Clients encrypt request objects to those with use enc. All of them decrypt, and only the "active" one is
+published: "next" waits until every server knows it, and "previous" is for clients that have an older
+copy of the JWKS.`,
 		Example: "  signet key list\n  signet key list --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -51,9 +55,10 @@ published until what it signed has expired.`,
 func (c *console) showKeys(list []keys.Info) error {
 	var rows []table.Row
 	for _, k := range list {
-		rows = append(rows, table.Row{k.Alg, k.State, k.Kid, when(k.CreatedAt), when(k.ActivatesAt), when(k.RetiresAt)})
+		rows = append(rows, table.Row{k.Alg, k.Use, k.State, k.Kid, when(k.CreatedAt), when(k.ActivatesAt), when(k.RetiresAt)})
 	}
-	return c.show(list, table.Row{"algorithm", "state", "kid", "made", "signs from", "goes at"}, rows)
+	columns := table.Row{"algorithm", "use", "state", "kid", "made", "active from", "goes at"}
+	return c.show(list, columns, rows)
 }
 
 func (c *console) keyRotateCommand() *cobra.Command {
@@ -64,9 +69,12 @@ func (c *console) keyRotateCommand() *cobra.Command {
 		Long: `Makes a new key. It is published at once and signs after keys.publish_for; the old one stays
 published for keys.retire_after more. Running servers take notice within seconds.
 
-With --data it is the key that seals client secrets in the database (and, with vaultkv, the signing
+A new key to decrypt with (RSA-OAEP-256) is published after keys.publish_for, in place of the old one,
+which decrypts for keys.retire_after more.
+
+With --data it is the key that seals client secrets in the database (and, with vaultkv, the other
 keys). What older data keys have sealed can still be opened.`,
-		Example: "  signet key rotate ES256\n  signet key rotate --data",
+		Example: "  signet key rotate ES256\n  signet key rotate RSA-OAEP-256\n  signet key rotate --data",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if data {
 				return cobra.NoArgs(cmd, args)
@@ -82,7 +90,7 @@ keys). What older data keys have sealed can still be opened.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&data, "data", false, "the data key instead of a signing key")
+	cmd.Flags().BoolVar(&data, "data", false, "the data key instead of an algorithm's")
 	return cmd
 }
 

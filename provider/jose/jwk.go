@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
 )
@@ -34,7 +35,8 @@ type PublicKey struct {
 	Public crypto.PublicKey
 }
 
-// MarshalKeySet writes a JWK Set (RFC 7517 section 5) of signature keys ("use":"sig"), in the given order.
+// MarshalKeySet writes a JWK Set (RFC 7517 section 5), in the given order. Each key's use is that of its algorithm (see
+// [Use]); without one it is for signatures.
 func MarshalKeySet(keys []PublicKey) ([]byte, error) {
 	document := struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -53,11 +55,14 @@ func marshalKey(k PublicKey) (json.RawMessage, error) {
 	if algsFor(k.Public) == nil { // private keys included
 		return nil, fmt.Errorf("%w: key of type %T", ErrMalformed, k.Public)
 	}
+	if Use(k.Alg) == UseEncryption && !slices.Contains(encryptionAlgsFor(k.Public), k.Alg) {
+		return nil, fmt.Errorf("%w: key of type %T for %s", ErrMalformed, k.Public, k.Alg)
+	}
 	key, err := jwk.FromRaw(k.Public)
 	if err != nil {
 		return nil, fmt.Errorf("%w: key of type %T", ErrMalformed, k.Public)
 	}
-	values := map[string]string{jwk.KeyUsageKey: "sig", jwk.KeyIDKey: k.Kid, jwk.AlgorithmKey: k.Alg}
+	values := map[string]string{jwk.KeyUsageKey: Use(k.Alg), jwk.KeyIDKey: k.Kid, jwk.AlgorithmKey: k.Alg}
 	for name, value := range values {
 		if value == "" {
 			continue
@@ -70,7 +75,7 @@ func marshalKey(k PublicKey) (json.RawMessage, error) {
 }
 
 // Generate makes a key pair for an algorithm: ES256, ES384, ES512, EdDSA, or RSA with rsaBits for the PS and
-// RS algorithms, which takes seconds for large keys.
+// RS algorithms and for [DecryptionAlg], which takes seconds for large keys.
 func Generate(alg string, rsaBits int, random io.Reader) (crypto.Signer, error) {
 	switch alg {
 	case "ES256":
@@ -82,7 +87,7 @@ func Generate(alg string, rsaBits int, random io.Reader) (crypto.Signer, error) 
 	case "EdDSA":
 		_, private, err := ed25519.GenerateKey(random)
 		return private, err
-	case "PS256", "PS384", "PS512", "RS256", "RS384", "RS512":
+	case "PS256", "PS384", "PS512", "RS256", "RS384", "RS512", DecryptionAlg:
 		if rsaBits < MinRSABits || rsaBits > MaxRSABits {
 			return nil, fmt.Errorf("%w: RSA keys need %d to %d bits", ErrAlgorithm, MinRSABits, MaxRSABits)
 		}

@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// KeySet is a set of public keys that can check signatures. It is immutable and safe for concurrent use.
+// KeySet is a set of public keys that can check signatures or be encrypted to. It is immutable and safe for
+// concurrent use.
 type KeySet struct {
 	keys        []publicKey
 	byKid       map[string][]int // positions in keys
@@ -16,8 +17,11 @@ type KeySet struct {
 // publicKey is a key in the form that jwx's verifiers take without converting it.
 type publicKey struct {
 	kid  string
-	algs []string // empty: the key is in the set for its certificate or for encryption
+	algs []string // to verify with; empty: the key is in the set for its certificate or for encryption
 	key  crypto.PublicKey
+
+	encrypts  []string // to encrypt with; empty: the key is not for that
+	dedicated bool     // it says that it is for encryption
 }
 
 // Has says whether a key of the set has this kid.

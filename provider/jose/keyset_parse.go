@@ -24,8 +24,8 @@ const (
 // privateMembers are the JWK members that only private and symmetric keys have (RFC 7518 section 6).
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
-// ParseKeySet reads a JWK Set (RFC 7517 section 5) of public keys. Keys of a kind that is not supported are
-// left out, as section 5 asks. The whole set is refused ([ErrMalformed]) when it has a private or symmetric
+// ParseKeySet reads a JWK Set (RFC 7517 section 5) of public keys, to verify with and to encrypt to: each does what
+// its use, key_ops and alg let it. Keys of a kind that is not supported are left out, as section 5 asks. The whole set is refused ([ErrMalformed]) when it has a private or symmetric
 // key, a weak RSA key, a point off its curve, two keys that one token could mean, an x5c that is not the
 // key's, no usable key, or when it exceeds the limits.
 func ParseKeySet(raw []byte) (*KeySet, error) {
@@ -78,7 +78,10 @@ func (s *KeySet) add(raw json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	key := publicKey{kid: head.kid, algs: head.algs(public), key: public}
+	key := publicKey{
+		kid: head.kid, algs: head.algs(public), key: public,
+		encrypts: head.encryptionAlgs(public), dedicated: head.use == UseEncryption,
+	}
 	if err := s.checkUnambiguous(key); err != nil {
 		return err
 	}
@@ -145,10 +148,24 @@ func (h *jwkHead) supported() bool {
 
 // algs is what the key may verify: what its kind can, narrowed by use, key_ops and alg.
 func (h *jwkHead) algs(public crypto.PublicKey) []string {
-	if h.use != "" && h.use != "sig" || len(h.ops) > 0 && !slices.Contains(h.ops, "verify") {
+	if h.use != "" && h.use != UseSignature || len(h.ops) > 0 && !slices.Contains(h.ops, "verify") {
 		return nil
 	}
 	return slices.DeleteFunc(algsFor(public), func(alg string) bool { return h.alg != "" && h.alg != alg })
+}
+
+// encryptionAlgs is what may be encrypted to the key, narrowed likewise. Of key_ops either name of the operation will
+// do: RSA keys wrap, EC keys derive (RFC 7517 section 4.3).
+func (h *jwkHead) encryptionAlgs(public crypto.PublicKey) []string {
+	operations := []string{"wrapKey", "encrypt"}
+	if h.kty == "EC" {
+		operations = []string{"deriveKey", "deriveBits"}
+	}
+	named := func(op string) bool { return slices.Contains(h.ops, op) }
+	if h.use != "" && h.use != UseEncryption || len(h.ops) > 0 && !slices.ContainsFunc(operations, named) {
+		return nil
+	}
+	return slices.DeleteFunc(encryptionAlgsFor(public), func(alg string) bool { return h.alg != "" && h.alg != alg })
 }
 
 // parsePublic lets jwx read the key, once, into the raw form that its verifiers want.

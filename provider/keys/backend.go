@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Key is what a backend tells about a signing key. It never changes while the key exists.
+// Key is what a backend tells about a key, to sign or to decrypt with. It never changes while the key exists.
 type Key struct {
 	Kid       string // RFC 7638 thumbprint of Public
 	Alg       string // the one algorithm that the key is for
 	Public    crypto.PublicKey
 	CreatedAt time.Time
-	// ActivatesAt is when the key starts to sign, in place of the one before it.
+	// ActivatesAt is when the key starts to sign, or to be published to encrypt to, in place of the one before it.
 	ActivatesAt time.Time
 }
 
@@ -50,8 +50,13 @@ type Backend interface {
 	// Delete destroys a key for good. Deleting what is not there is no error.
 	Delete(ctx context.Context, kid string) error
 	// Sign returns the signature of a JWS signing input, in the form of RFC 7518 section 3 and RFC 8037
-	// section 3.1 (for ES256: R and S, 32 bytes each). alg is the key's. ErrNoKey if the key is unknown.
+	// section 3.1 (for ES256: R and S, 32 bytes each). alg is the key's. ErrNoKey if the key is unknown, or for
+	// decryption.
 	Sign(ctx context.Context, kid, alg string, input []byte) ([]byte, error)
+	// DecryptKey returns the content encryption key of a JWE (RFC 7516 section 5.2 step 10). alg is the key's:
+	// jose.DecryptionAlg. ErrNoKey if the key is unknown, or for signing; ErrSealed if encryptedKey was not encrypted
+	// to it: that is no sign of an outage, however often strangers bring it about.
+	DecryptKey(ctx context.Context, kid, alg string, encryptedKey []byte) ([]byte, error)
 }
 
 // Signer signs tokens.
@@ -87,8 +92,8 @@ func Newest(list []Key, alg string) (newest Key, ok bool) {
 	return newest, ok
 }
 
-// ActiveAt picks the key of an algorithm that signs at a time: the newest whose time has come, otherwise the oldest;
-// false if there is none.
+// ActiveAt picks the key of an algorithm that is in use at a time: the newest whose time has come, otherwise the
+// oldest; false if there is none.
 func ActiveAt(list []Key, alg string, now time.Time) (active Key, ok bool) {
 	began := func(key Key) bool { return !now.Before(key.ActivatesAt) }
 	for _, key := range list {

@@ -46,9 +46,9 @@ func (r *Ring) Maintain(ctx context.Context) (Report, error) {
 	return done, errors.Join(err, e)
 }
 
-// Rotate makes the next key of an algorithm; it starts to sign after PublishFor. While a next key already
-// waits, made here or by another process, nothing is done: List tells when it takes over. The report holds on an
-// error too: the key may be made and this process unable to load it.
+// Rotate makes the next key of an algorithm; it starts to sign, or is published to encrypt to, after PublishFor. While
+// a next key already waits, made here or by another process, nothing is done: List tells when it takes over. The report
+// holds on an error too: the key may be made and this process unable to load it.
 func (r *Ring) Rotate(ctx context.Context, alg string) (done Report, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -71,14 +71,14 @@ func (r *Ring) Rotate(ctx context.Context, alg string) (done Report, err error) 
 	case err != nil:
 		return done, fmt.Errorf("rotating %s: %w", alg, err)
 	default:
-		r.opt.Log.Info("made the next signing key", "alg", alg, "kid", key.Kid, "activates_at", key.ActivatesAt)
+		r.opt.Log.Info("made the next key", "alg", alg, "kid", key.Kid, "activates_at", key.ActivatesAt)
 	}
 	_, err = r.refresh(ctx)
 	return done, err
 }
 
-// due says that the signing key will have been active for RotateEvery once its successor has been published
-// for long enough.
+// due says that the key in use will have been active for RotateEvery once its successor has been published
+// (a decryption key: known) for long enough.
 func (r *Ring) due(alg string) bool {
 	if r.opt.RotateEvery == 0 {
 		return false
@@ -99,7 +99,7 @@ func (r *Ring) destroyRetired(ctx context.Context) (destroyed []string, err erro
 				continue
 			}
 			destroyed = append(destroyed, kid)
-			r.opt.Log.Info("destroyed a retired signing key", "kid", kid)
+			r.opt.Log.Info("destroyed a retired key", "kid", kid)
 		}
 	}
 	return destroyed, err

@@ -21,7 +21,7 @@ func (r *Ring) Refresh(ctx context.Context) (changed bool, err error) {
 func (r *Ring) refresh(ctx context.Context) (changed bool, err error) {
 	next, err := r.load(ctx)
 	if err != nil {
-		err = fmt.Errorf("loading the signing keys: %w", err)
+		err = fmt.Errorf("loading the keys: %w", err)
 		r.failed.Store(&err)
 		return false, err
 	}
@@ -44,9 +44,11 @@ func (r *Ring) load(ctx context.Context) (*snapshot, error) {
 			return nil, fmt.Errorf("%w: none for %s", ErrNoKey, alg)
 		}
 	}
-	next.infos = next.judge(r.opt)
-	public := make([]jose.PublicKey, 0, len(next.infos))
-	for _, info := range next.infos {
+	var public []jose.PublicKey
+	for _, info := range next.judge(r.opt) {
+		if !info.published() {
+			continue
+		}
 		i := slices.IndexFunc(list, func(k Key) bool { return k.Kid == info.Kid })
 		public = append(public, jose.PublicKey{Kid: info.Kid, Alg: info.Alg, Public: list[i].Public})
 	}
@@ -58,7 +60,7 @@ func (r *Ring) load(ctx context.Context) (*snapshot, error) {
 }
 
 // order lists the snapshot's algorithms: the configured ones first. Keys of one that is configured no more stay
-// published, for the tokens that they signed.
+// published, for the tokens that they signed, or decrypt, for those who have an old copy of the key set.
 func (s *snapshot) order(configured []string) []string {
 	order := slices.Clone(configured)
 	for _, key := range slices.SortedFunc(slices.Values(s.keys), compare) {
@@ -69,13 +71,13 @@ func (s *snapshot) order(configured []string) []string {
 	return order
 }
 
-// judge describes the keys that are published now.
+// judge describes the keys that have not retired now.
 func (s *snapshot) judge(opt Options) []Info {
 	var all []Info
 	now := opt.Clock()
 	for _, alg := range s.order(opt.Algs) {
-		published, _ := s.lines[alg].infos(now, opt.RetireAfter)
-		for _, info := range published {
+		kept, _ := s.lines[alg].infos(now, opt.RetireAfter)
+		for _, info := range kept {
 			if !slices.Contains(opt.Algs, alg) {
 				info.State = Previous
 			}
@@ -99,7 +101,7 @@ func (r *Ring) Run(ctx context.Context, every time.Duration) {
 		case <-r.wake:
 		}
 		if err := r.tend(ctx); err != nil && ctx.Err() == nil {
-			r.opt.Log.Error("keeping the signing keys current", "error", err)
+			r.opt.Log.Error("keeping the keys current", "error", err)
 		}
 	}
 }
@@ -126,7 +128,7 @@ func (r *Ring) tend(ctx context.Context) error {
 func (r *Ring) follow(ctx context.Context) error {
 	changed, err := r.Refresh(ctx)
 	if changed {
-		r.opt.Log.Info("the published signing keys have changed", "keys", len(r.List()))
+		r.opt.Log.Info("the published keys have changed", "keys", len(r.List()))
 	}
 	return err
 }

@@ -17,12 +17,15 @@ import (
 // Options configure a Ring.
 type Options struct {
 	Clock oauth.Clock
-	// Algs are the algorithms to sign with; each gets a key of its own. The first is the default.
+	// Algs are the algorithms to sign with, at least one, of which the first is the default, and jose.DecryptionAlg if
+	// others are to encrypt to us. Each gets a key of its own.
 	Algs []string
 	// PublishFor is how long a key is published before it signs: at least the time for which others cache
-	// the key set (see JWKS) plus the interval of Run in the slowest process.
+	// the key set (see JWKS) plus the interval of Run in the slowest process. For as long a decryption key is there
+	// before it is published, so that every process has it.
 	PublishFor time.Duration
-	// RetireAfter is how long a replaced key stays published: at least the longest lifetime of a token.
+	// RetireAfter is how long a replaced key stays published: at least the longest lifetime of a token. For as long a
+	// decryption key decrypts that is not published any more: at least the time for which others cache the key set.
 	RetireAfter time.Duration
 	// RotateEvery makes Maintain rotate a key that has been active for so long; 0 = only Rotate does.
 	RotateEvery time.Duration
@@ -41,8 +44,8 @@ func (o *Options) validate() error {
 	if o.Clock == nil || o.Log == nil {
 		faults = append(faults, errors.New("clock and log are needed"))
 	}
-	if len(o.Algs) == 0 {
-		faults = append(faults, errors.New("at least one algorithm is needed"))
+	if len(forUse(o.Algs, jose.UseSignature)) == 0 {
+		faults = append(faults, errors.New("at least one algorithm to sign with is needed"))
 	}
 	if o.PublishFor < 0 || o.RetireAfter <= 0 || o.RotateEvery < 0 {
 		faults = append(faults, errors.New("retire-after must be positive; publish-for and rotate-every not negative"))
@@ -53,7 +56,7 @@ func (o *Options) validate() error {
 	return errors.Join(faults...)
 }
 
-// Ring is the provider's set of signing keys. It is safe for concurrent use.
+// Ring is the provider's set of keys. It is safe for concurrent use.
 type Ring struct {
 	backend Backend
 	opt     Options
@@ -67,7 +70,6 @@ type Ring struct {
 type snapshot struct {
 	keys  []Key
 	lines map[string]line
-	infos []Info // published
 	jwks  []byte
 	set   *jose.KeySet
 }
@@ -95,18 +97,18 @@ func NewRing(ctx context.Context, backend Backend, opt Options) (*Ring, error) {
 func (r *Ring) makeMissing(ctx context.Context) (done Report, err error) {
 	list, err := r.backend.Keys(ctx)
 	if err != nil {
-		return done, fmt.Errorf("loading the signing keys: %w", err)
+		return done, fmt.Errorf("loading the keys: %w", err)
 	}
 	for _, alg := range r.opt.Algs {
 		if _, ok := Newest(list, alg); ok {
 			continue
 		}
-		r.opt.Log.Info("making the first signing key", "alg", alg)
+		r.opt.Log.Info("making the first key", "alg", alg)
 		now := r.opt.Clock()
 		key, err := r.backend.Create(ctx, Spec{Alg: alg, CreatedAt: now, ActivatesAt: now})
 		done.note(key)
 		if err != nil && !errors.Is(err, ErrConflict) { // another process was first: that key counts
-			return done, fmt.Errorf("making a signing key for %s: %w", alg, err)
+			return done, fmt.Errorf("making a key for %s: %w", alg, err)
 		}
 	}
 	return done, nil
@@ -123,7 +125,7 @@ func (r *Ring) tell(ctx context.Context, done Report) {
 // every other error means that signing is out of order.
 func (r *Ring) Sign(ctx context.Context, alg, typ string, payload []byte) (string, error) {
 	line := r.now.Load().lines[alg]
-	if len(line) == 0 || !slices.Contains(r.opt.Algs, alg) {
+	if len(line) == 0 || !slices.Contains(r.opt.Algs, alg) || jose.Use(alg) != jose.UseSignature {
 		return "", fmt.Errorf("signing: %w: %q has no key", jose.ErrAlgorithm, alg)
 	}
 	key := &line[line.active(r.opt.Clock())]
@@ -138,16 +140,13 @@ func (r *Ring) Sign(ctx context.Context, alg, typ string, payload []byte) (strin
 	return jose.Compact(input, signature), nil
 }
 
-// Algorithms returns the algorithms to sign with, the default first.
-func (r *Ring) Algorithms() []string { return slices.Clone(r.opt.Algs) }
-
 // JWKS returns the published key set as JSON (RFC 7517 section 5). The caller must not change it.
 func (r *Ring) JWKS() []byte { return r.now.Load().jwks }
 
-// KeySet returns the published keys for checking our own tokens.
+// KeySet returns the published keys, for checking our own tokens.
 func (r *Ring) KeySet() *jose.KeySet { return r.now.Load().set }
 
-// List describes the published keys, by algorithm in the order of Algorithms, oldest first.
+// List describes the keys that are published or decrypt, by algorithm in the order of Options.Algs, oldest first.
 func (r *Ring) List() []Info { return slices.Clone(r.now.Load().judge(r.opt)) }
 
 // Health returns why the keys in use may be stale: the error of the last Refresh, nil if it worked.

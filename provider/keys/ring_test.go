@@ -17,7 +17,7 @@ func TestNewRing(t *testing.T) {
 	ring := newRing(t, keystest.NewMemory(), options(newClock()))
 	list := ring.List()
 	for i, alg := range []string{"ES256", "EdDSA"} {
-		want := keys.Info{Kid: kid(t, ring, alg), Alg: alg, State: keys.Active, CreatedAt: start, ActivatesAt: start}
+		want := keys.Info{Kid: kid(t, ring, alg), Alg: alg, Use: "sig", State: keys.Active, CreatedAt: start, ActivatesAt: start}
 		if diff := cmp.Diff(want, list[i]); diff != "" {
 			t.Error(diff)
 		}
@@ -44,6 +44,8 @@ func TestOptions(t *testing.T) {
 		"no clock":         func(o *keys.Options) { o.Clock = nil },
 		"no log":           func(o *keys.Options) { o.Log = nil },
 		"no algorithm":     func(o *keys.Options) { o.Algs = nil },
+		"none to sign":     func(o *keys.Options) { o.Algs = []string{jose.DecryptionAlg} },
+		"unread enc alg":   func(o *keys.Options) { o.Algs = []string{"ES256", "RSA-OAEP"} },
 		"unknown alg":      func(o *keys.Options) { o.Algs = []string{"ES257"} },
 		"symmetric alg":    func(o *keys.Options) { o.Algs = []string{"HS256"} },
 		"never retires":    func(o *keys.Options) { o.RetireAfter = 0 },

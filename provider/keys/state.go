@@ -10,23 +10,28 @@ import (
 // State is where a key stands in its life.
 type State string
 
-// A key's states, in order. After the last it is neither published nor kept.
+// A key's states, in order. After the last it is neither published nor kept. A decryption key decrypts in all of them.
 const (
-	Next     State = "next"     // published, does not sign yet
-	Active   State = "active"   // signs
-	Previous State = "previous" // published until what it signed has expired
+	Next     State = "next"     // published, does not sign yet; a decryption key is not published yet
+	Active   State = "active"   // signs; a decryption key is published
+	Previous State = "previous" // published until what it signed has expired; a decryption key is not published any more
 )
 
-// Info describes a published key.
+// Info describes a key.
 type Info struct {
 	Kid         string    `json:"kid"`
 	Alg         string    `json:"alg"`
+	Use         string    `json:"use"` // as in its JWK: jose.UseSignature or jose.UseEncryption
 	State       State     `json:"state"`
 	CreatedAt   time.Time `json:"created_at"`
 	ActivatesAt time.Time `json:"activates_at"`
 	// RetiresAt is when the key goes; zero while no newer key is there to replace it.
 	RetiresAt time.Time `json:"retires_at,omitzero"`
 }
+
+// published says whether the key is in the key set. Of decryption keys only the active one is: another process may not
+// know the next one yet, and what is encrypted to a previous one may come after it is gone.
+func (i Info) published() bool { return i.Use == jose.UseSignature || i.State == Active }
 
 // line is the keys of one algorithm, oldest first.
 type line []entry
@@ -36,7 +41,7 @@ type entry struct {
 	header jose.Header
 }
 
-// active returns the position of the signing key: the newest whose time has come. The oldest needs no
+// active returns the position of the key in use: the newest whose time has come. The oldest needs no
 // wait, as nobody can have cached a key set without it; so a slow clock cannot leave the line without one.
 func (l line) active(now time.Time) int {
 	for i := len(l) - 1; i > 0; i-- {
@@ -47,7 +52,7 @@ func (l line) active(now time.Time) int {
 	return 0
 }
 
-// retiresAt is when the last token of key i has expired: keep after its successor took over. Zero if none will.
+// retiresAt is when nobody needs key i any more: keep after its successor took over. Zero if none will.
 func (l line) retiresAt(i int, keep time.Duration) time.Time {
 	if i+1 >= len(l) {
 		return time.Time{}
@@ -56,10 +61,13 @@ func (l line) retiresAt(i int, keep time.Duration) time.Time {
 }
 
 // infos judges every key of the line at one time; retired are those to be destroyed.
-func (l line) infos(now time.Time, keep time.Duration) (published []Info, retired []string) {
+func (l line) infos(now time.Time, keep time.Duration) (kept []Info, retired []string) {
 	active := l.active(now)
 	for i, key := range l {
-		info := Info{Kid: key.Kid, Alg: key.Alg, CreatedAt: key.CreatedAt, ActivatesAt: key.ActivatesAt, RetiresAt: l.retiresAt(i, keep)}
+		info := Info{
+			Kid: key.Kid, Alg: key.Alg, Use: jose.Use(key.Alg),
+			CreatedAt: key.CreatedAt, ActivatesAt: key.ActivatesAt, RetiresAt: l.retiresAt(i, keep),
+		}
 		switch {
 		case i > active:
 			info.State = Next
@@ -71,9 +79,9 @@ func (l line) infos(now time.Time, keep time.Duration) (published []Info, retire
 		default:
 			info.State = Previous
 		}
-		published = append(published, info)
+		kept = append(kept, info)
 	}
-	return published, retired
+	return kept, retired
 }
 
 // lines sorts keys by algorithm and age.

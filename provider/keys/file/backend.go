@@ -158,12 +158,12 @@ func (b *Backend) Create(ctx context.Context, spec keys.Spec) (keys.Key, error) 
 	if newest, _ := keys.Newest(existing, spec.Alg); newest.Kid != spec.After {
 		return keys.Key{}, keys.ErrConflict
 	}
-	b.opt.Log.Info("generating a signing key; RSA takes some seconds", "alg", spec.Alg)
+	b.opt.Log.Info("generating a key; RSA takes some seconds", "alg", spec.Alg)
 	made, err := b.makeKey(spec)
 	if err != nil {
 		return keys.Key{}, err
 	}
-	_, err = b.Keys(ctx) // so that Sign knows it
+	_, err = b.Keys(ctx) // so that Sign and DecryptKey know it
 	return made, err
 }
 
@@ -188,4 +188,13 @@ func (b *Backend) Sign(_ context.Context, kid, alg string, input []byte) ([]byte
 		return nil, keys.ErrNoKey
 	}
 	return key.Sign(alg, input)
+}
+
+// DecryptKey implements keys.Backend. It computes in this process, so ctx has nothing to interrupt.
+func (b *Backend) DecryptKey(_ context.Context, kid, alg string, encryptedKey []byte) ([]byte, error) {
+	key, ok := b.known()[kid]
+	if !ok {
+		return nil, keys.ErrNoKey
+	}
+	return key.DecryptKey(alg, encryptedKey)
 }

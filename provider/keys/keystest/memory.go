@@ -15,11 +15,12 @@ import (
 
 // Memory is a keys.Backend that keeps its keys in memory, for tests. Use [NewMemory].
 type Memory struct {
-	mu      sync.RWMutex
-	list    []keys.Key
-	private map[string]*jose.PrivateKey
-	failure error
-	data    []cipher.AEAD // the newest last
+	mu       sync.RWMutex
+	list     []keys.Key
+	signs    map[string]*jose.PrivateKey
+	decrypts map[string]*jose.DecryptionKey
+	failure  error
+	data     []cipher.AEAD // the newest last
 }
 
 var (
@@ -29,7 +30,10 @@ var (
 
 // NewMemory returns an empty backend. RSA keys that it makes have 2048 bits.
 func NewMemory() *Memory {
-	return &Memory{private: make(map[string]*jose.PrivateKey), data: []cipher.AEAD{newAEAD()}}
+	return &Memory{
+		signs: make(map[string]*jose.PrivateKey), decrypts: make(map[string]*jose.DecryptionKey),
+		data: []cipher.AEAD{newAEAD()},
+	}
 }
 
 func newAEAD() cipher.AEAD {
@@ -74,13 +78,19 @@ func (m *Memory) Create(_ context.Context, spec keys.Spec) (keys.Key, error) {
 	if err != nil {
 		return keys.Key{}, err
 	}
-	private, err := jose.NewPrivateKey(spec.Alg, "", signer)
+	key := keys.Key{Alg: spec.Alg, Public: signer.Public(), CreatedAt: spec.CreatedAt, ActivatesAt: spec.ActivatesAt}
+	if key.Kid, err = jose.Thumbprint(key.Public); err != nil {
+		return keys.Key{}, err
+	}
+	if jose.Use(spec.Alg) == jose.UseEncryption {
+		m.decrypts[key.Kid], err = jose.NewDecryptionKey(spec.Alg, key.Kid, signer)
+	} else {
+		m.signs[key.Kid], err = jose.NewPrivateKey(spec.Alg, key.Kid, signer)
+	}
 	if err != nil {
 		return keys.Key{}, err
 	}
-	key := keys.Key{Kid: private.Kid(), Alg: spec.Alg, Public: private.Public(), CreatedAt: spec.CreatedAt, ActivatesAt: spec.ActivatesAt}
 	m.list = append(m.list, key)
-	m.private[key.Kid] = private
 	return key, nil
 }
 
@@ -90,7 +100,8 @@ func (m *Memory) Delete(_ context.Context, kid string) error {
 	defer m.mu.Unlock()
 	if m.failure == nil {
 		m.list = slices.DeleteFunc(m.list, func(k keys.Key) bool { return k.Kid == kid })
-		delete(m.private, kid)
+		delete(m.signs, kid)
+		delete(m.decrypts, kid)
 	}
 	return m.failure
 }
@@ -98,7 +109,7 @@ func (m *Memory) Delete(_ context.Context, kid string) error {
 // Sign implements keys.Backend.
 func (m *Memory) Sign(_ context.Context, kid, alg string, input []byte) ([]byte, error) {
 	m.mu.RLock()
-	private, failure := m.private[kid], m.failure
+	private, failure := m.signs[kid], m.failure
 	m.mu.RUnlock()
 	switch {
 	case failure != nil:
@@ -109,6 +120,26 @@ func (m *Memory) Sign(_ context.Context, kid, alg string, input []byte) ([]byte,
 		return nil, fmt.Errorf("%w: the key is for another", jose.ErrAlgorithm)
 	}
 	return private.SignInput(input)
+}
+
+// DecryptKey implements keys.Backend.
+func (m *Memory) DecryptKey(_ context.Context, kid, alg string, encryptedKey []byte) ([]byte, error) {
+	m.mu.RLock()
+	private, failure := m.decrypts[kid], m.failure
+	m.mu.RUnlock()
+	switch {
+	case failure != nil:
+		return nil, failure
+	case private == nil:
+		return nil, keys.ErrNoKey
+	case private.Alg() != alg:
+		return nil, fmt.Errorf("%w: the key is for another", jose.ErrAlgorithm)
+	}
+	contentKey, err := private.DecryptKey(encryptedKey)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", keys.ErrSealed, err)
+	}
+	return contentKey, nil
 }
 
 // Seal implements keys.Sealer.

@@ -1,6 +1,7 @@
 package keystest
 
 import (
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -44,6 +45,70 @@ func testRing(t *testing.T, b keys.Backend) {
 	if ring.KeySet().Has(first) {
 		t.Error("a retired key is still published")
 	}
+}
+
+// testDecryptingRing takes a ring with a key to decrypt with through one rotation: the key is known before it is
+// published, and decrypts after it is published no more.
+func testDecryptingRing(t *testing.T, b keys.Backend) {
+	now := start
+	ring, err := keys.NewRing(t.Context(), b, keys.Options{
+		Clock: func() time.Time { return now }, Algs: []string{"ES256", jose.DecryptionAlg},
+		PublishFor: time.Hour, RetireAfter: 10 * time.Minute, Maintain: true, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	decrypts := func(compact string, want error) {
+		t.Helper()
+		payload, err := ring.Decrypt(t.Context(), compact)
+		if !errors.Is(err, want) || want == nil && string(payload) != "hello" {
+			t.Errorf("got %q, %v; want %v", payload, err, want)
+		}
+	}
+	pass := func(d time.Duration) {
+		t.Helper()
+		now = now.Add(d)
+		if _, err := ring.Maintain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signingKey(t, ring)
+	old := encrypt(t, ring)
+	decrypts(old, nil)
+	if done, err := ring.Rotate(t.Context(), jose.DecryptionAlg); err != nil || len(done.Made) != 1 {
+		t.Fatalf("made %v, %v", done.Made, err)
+	}
+	next := ring.List()[2].Kid
+	if ring.KeySet().Has(next) {
+		t.Error("the next key is published before its time")
+	}
+	pass(time.Hour)
+	if !ring.KeySet().Has(next) {
+		t.Error("the next key is not published at its time")
+	}
+	decrypts(old, nil)
+	decrypts(encrypt(t, ring), nil)
+	pass(10 * time.Minute)
+	decrypts(old, jose.ErrUnknownKey)
+	decrypts(encrypt(t, ring), nil)
+	if list := ring.List(); len(list) != 2 || list[1].Kid != next {
+		t.Errorf("at the end: %+v", list)
+	}
+}
+
+// encrypt does what others do with what the ring publishes.
+func encrypt(t *testing.T, ring *keys.Ring) string {
+	t.Helper()
+	set, err := jose.ParseKeySet(ring.JWKS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := jose.Encryption{Alg: jose.DecryptionAlg, Enc: "A128CBC-HS256", ContentType: "JWT"}
+	compact, err := set.Encrypt([]byte("hello"), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compact
 }
 
 // signingKey signs by the ring, checks with what the ring publishes and returns the kid.

@@ -13,7 +13,7 @@ import (
 	"signet/provider/keys"
 )
 
-// Algorithms are those that every backend must be able to make keys for.
+// Algorithms are those that every backend must be able to make signing keys for.
 var Algorithms = []string{"ES256", "PS256", "RS256", "EdDSA"}
 
 // start is when the suite's keys are made; backends take times as given.
@@ -30,10 +30,13 @@ func Run(t *testing.T, open func(t *testing.T) keys.Backend) {
 		{"create is conditional", testConditional},
 		{"one of many wins", func(t *testing.T, b keys.Backend) { testRace(t, b, b) }},
 		{"delete", testDelete},
+		{"decrypt", testDecrypt},
+		{"decrypt refuses", testDecryptRefuses},
 		{"seal", testSeal},
 		{"data key rotation", func(t *testing.T, b keys.Backend) { testDataKeyRotation(t, b, b) }},
 		{"concurrent signing", testConcurrentSigning},
 		{"ring", testRing},
+		{"ring that decrypts", testDecryptingRing},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
@@ -56,6 +59,11 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b keys.Backend)) {
 			t.Fatalf("the other sees %v, want %v", list, key)
 		}
 		checkSignature(t, b, key)
+		toDecrypt := create(t, a, decryption)
+		if list := load(t, b); len(list) != 2 {
+			t.Fatalf("the other sees %v", list)
+		}
+		checkDecryption(t, b, toDecrypt)
 		sealed, err := a.Seal(t.Context(), []byte("secret"), []byte("client 1"))
 		if err != nil {
 			t.Fatal(err)
@@ -63,14 +71,20 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b keys.Backend)) {
 		if opened, err := b.Open(t.Context(), sealed, []byte("client 1")); err != nil || string(opened) != "secret" {
 			t.Fatalf("the other opens %q, %v", opened, err)
 		}
-		if err := a.Delete(t.Context(), key.Kid); err != nil {
-			t.Fatal(err)
+		for _, kid := range []string{key.Kid, toDecrypt.Kid} {
+			if err := a.Delete(t.Context(), kid); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if list := load(t, b); len(list) != 0 {
 			t.Fatalf("the other still sees %v", list)
 		}
 		if _, err := b.Sign(t.Context(), key.Kid, key.Alg, []byte("a.b")); !errors.Is(err, keys.ErrNoKey) {
 			t.Fatalf("the other signs with a deleted key: %v", err)
+		}
+		_, err = b.DecryptKey(t.Context(), toDecrypt.Kid, toDecrypt.Alg, make([]byte, 256))
+		if !errors.Is(err, keys.ErrNoKey) {
+			t.Fatalf("the other decrypts with a deleted key: %v", err)
 		}
 	})
 }

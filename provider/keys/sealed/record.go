@@ -2,7 +2,6 @@ package sealed
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -17,6 +16,7 @@ import (
 // DefaultRSABits is long enough beyond 2030 for BSI TR-02102-1 and NIST SP 800-57.
 const DefaultRSABits = 3072
 
+// recordFormat is older than decryption keys, whose records are the same but for alg.
 const recordFormat = "signet signing key 1"
 
 // facts are the part of a record that anybody may read; they are authenticated with the secret.
@@ -32,7 +32,7 @@ type facts struct {
 // JSON cannot express.
 func (f facts) bytes() ([]byte, error) { return json.Marshal(f) }
 
-// Record is a signing key as it is kept, in JSON.
+// Record is a key as it is kept, in JSON.
 type Record struct {
 	facts
 	Private []byte `json:"private_key"` // PKCS #8, sealed
@@ -46,20 +46,6 @@ func (r Record) Equal(other Record) bool {
 	a, errA := r.bytes()
 	b, errB := other.bytes()
 	return errA == nil && errB == nil && bytes.Equal(a, b) && bytes.Equal(r.Private, other.Private)
-}
-
-// Key is an opened signing key. It is immutable and safe for concurrent use.
-type Key struct {
-	keys.Key
-	private *jose.PrivateKey
-}
-
-// Sign returns the signature as keys.Backend's Sign does.
-func (k Key) Sign(alg string, input []byte) ([]byte, error) {
-	if k.Alg != alg {
-		return nil, fmt.Errorf("%w: the key is for another", jose.ErrAlgorithm)
-	}
-	return k.private.SignInput(input)
 }
 
 // Parse reads a record and checks its format, nothing else.
@@ -79,14 +65,19 @@ func (r Record) Open(cipher Cipher) (Key, error) {
 		return Key{}, err
 	}
 	defer clear(der)
-	private, err := parsePrivate(der, r.Alg)
+	private, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return Key{}, errors.New("no private key inside") // the cause could quote the secret
+	}
+	key, err := prepare(r.Alg, private)
 	if err != nil {
 		return Key{}, err
 	}
-	if private.Kid() != r.facts.Kid {
+	if key.Kid != r.facts.Kid {
 		return Key{}, errors.New("the kid and the key do not belong together")
 	}
-	return r.key(private), nil
+	key.CreatedAt, key.ActivatesAt = r.CreatedAt, r.ActivatesAt
+	return key, nil
 }
 
 // Reseal returns the record with its private key opened by from and sealed by to.
@@ -120,25 +111,6 @@ func (r Record) seal(cipher Cipher, der []byte) (Record, error) {
 	return r, err
 }
 
-func (r Record) key(private *jose.PrivateKey) Key {
-	return Key{
-		Key:     keys.Key{Kid: r.facts.Kid, Alg: r.Alg, Public: private.Public(), CreatedAt: r.CreatedAt, ActivatesAt: r.ActivatesAt},
-		private: private,
-	}
-}
-
-func parsePrivate(der []byte, alg string) (*jose.PrivateKey, error) {
-	parsed, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		return nil, errors.New("no private key inside") // the cause could quote the secret
-	}
-	signer, ok := parsed.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("a key of type %T cannot sign", parsed)
-	}
-	return jose.NewPrivateKey(alg, "", signer)
-}
-
 // checkTimes refuses a spec whose times a record cannot express: years outside 1970 to 9999.
 func checkTimes(spec keys.Spec) error {
 	for _, t := range []time.Time{spec.CreatedAt, spec.ActivatesAt} {
@@ -154,25 +126,26 @@ func Generate(cipher Cipher, spec keys.Spec, rsaBits int, random oauth.Random) (
 	if err := checkTimes(spec); err != nil {
 		return Record{}, Key{}, err
 	}
-	signer, err := jose.Generate(spec.Alg, rsaBits, random)
+	private, err := jose.Generate(spec.Alg, rsaBits, random)
 	if err != nil {
 		return Record{}, Key{}, fmt.Errorf("generating a key: %w", err)
 	}
-	private, err := jose.NewPrivateKey(spec.Alg, "", signer)
+	key, err := prepare(spec.Alg, private)
 	if err != nil {
 		return Record{}, Key{}, fmt.Errorf("generating a key: %w", err)
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(signer)
+	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
 		return Record{}, Key{}, fmt.Errorf("encoding a key: %w", err)
 	}
 	defer clear(der)
+	key.CreatedAt = spec.CreatedAt.UTC().Truncate(time.Second)
+	key.ActivatesAt = spec.ActivatesAt.UTC().Truncate(time.Second)
 	record := Record{facts: facts{
-		Format: recordFormat, Kid: private.Kid(), Alg: spec.Alg,
-		CreatedAt: spec.CreatedAt.UTC().Truncate(time.Second), ActivatesAt: spec.ActivatesAt.UTC().Truncate(time.Second),
+		Format: recordFormat, Kid: key.Kid, Alg: key.Alg, CreatedAt: key.CreatedAt, ActivatesAt: key.ActivatesAt,
 	}}
 	if record, err = record.seal(cipher, der); err != nil {
 		return Record{}, Key{}, err
 	}
-	return record, record.key(private), nil
+	return record, key, nil
 }

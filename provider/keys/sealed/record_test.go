@@ -3,12 +3,15 @@ package sealed_test
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"os"
 	"testing"
 	"time"
 
+	"signet/provider/jose"
 	"signet/provider/keys"
 	"signet/provider/keys/sealed"
 )
@@ -90,10 +93,35 @@ func TestFactsAreSealed(t *testing.T) {
 	}
 }
 
+// TestDecryptionKey: a record of a key to decrypt with is opened as what it is, and does not sign.
+func TestDecryptionKey(t *testing.T) {
+	box := derive(t, make([]byte, sealed.KeySize), "one")
+	spec := keys.Spec{Alg: jose.DecryptionAlg, CreatedAt: start, ActivatesAt: start}
+	record, made, err := sealed.Generate(box, spec, 2048, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := record.Open(box)
+	if err != nil || opened.Kid != made.Kid || opened.Alg != jose.DecryptionAlg || !opened.ActivatesAt.Equal(start) {
+		t.Fatalf("got %+v, %v", opened.Key, err)
+	}
+	encrypted, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, made.Public.(*rsa.PublicKey), []byte("key"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if contentKey, err := opened.DecryptKey(jose.DecryptionAlg, encrypted); err != nil || string(contentKey) != "key" {
+		t.Errorf("got %q, %v", contentKey, err)
+	}
+	if _, err := opened.Sign(jose.DecryptionAlg, []byte("a.b")); !errors.Is(err, keys.ErrNoKey) {
+		t.Errorf("it signs: %v", err)
+	}
+}
+
 func TestGenerateRefuses(t *testing.T) {
 	box := derive(t, make([]byte, sealed.KeySize), "one")
 	for name, spec := range map[string]keys.Spec{
 		"no algorithm": {CreatedAt: start, ActivatesAt: start},
+		"not read":     {Alg: "RSA-OAEP", CreatedAt: start, ActivatesAt: start},
 		"no time":      {Alg: "ES256", CreatedAt: start},
 		"distant time": {Alg: "ES256", CreatedAt: start, ActivatesAt: start.AddDate(9000, 0, 0)},
 	} {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"signet/provider/jose"
 	"signet/provider/keys"
 	"signet/provider/keys/vault"
 	"signet/provider/oauth"
@@ -42,19 +43,18 @@ var (
 	_ keys.DataKeyRotator = (*Backend)(nil)
 )
 
-// snapshot is what signing reads; it is replaced, never changed.
+// snapshot is what signing and decrypting read; it is replaced, never changed.
 type snapshot struct {
-	signing    []keys.Key
-	encryption []keys.Key
-	signs      map[string]*signingKey // by kid
-	decrypts   map[string]*decryptionKey
+	keys     []keys.Key
+	signs    map[string]*signingKey // by kid
+	decrypts map[string]*decryptionKey
 }
 
 // prefixes are what transit, KV and policies take without escaping.
 var prefixes = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
 // Open looks at the keys that are there. It makes the key that seals data if that is missing and the client's
-// identity may; signing keys are made by Create alone. It fails if Vault does not answer.
+// identity may; all others are made by Create alone. It fails if Vault does not answer.
 func Open(ctx context.Context, opt Options) (*Backend, error) {
 	if opt.Client == nil || opt.Mount == "" || opt.KVMount == "" || opt.Clock == nil || opt.Log == nil {
 		return nil, errors.New("transit keys: client, mounts, clock and log are needed")
@@ -81,7 +81,7 @@ func (b *Backend) Keys(ctx context.Context) ([]keys.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Clone(now.signing), nil
+	return slices.Clone(now.keys), nil
 }
 
 func (b *Backend) refresh(ctx context.Context) (*snapshot, error) {
@@ -136,19 +136,23 @@ func (b *Backend) lost(alg string, err error) error {
 		b.opt.KVMount, b.recordPath(), alg, alg, err)
 }
 
-// use puts a key into next. A signing key that old has keeps its gathering.
+// use puts a key into next. One that old has stays as it is: a signing key keeps its gathering, both what is proved.
 func (b *Backend) use(next, old *snapshot, key keys.Key, version int, name string) (err error) {
-	if key.Alg == EncryptionAlg {
-		next.encryption = append(next.encryption, key)
+	next.keys = append(next.keys, key)
+	if old == nil {
+		old = &snapshot{}
+	}
+	if jose.Use(key.Alg) == jose.UseEncryption {
+		if known := old.decrypts[key.Kid]; known != nil && known.version == version {
+			next.decrypts[key.Kid] = known
+			return nil
+		}
 		next.decrypts[key.Kid], err = b.decryptionKey(key.Public, version, name)
 		return err
 	}
-	next.signing = append(next.signing, key)
-	if old != nil {
-		if known := old.signs[key.Kid]; known != nil && known.alg == key.Alg && known.version == version {
-			next.signs[key.Kid] = known
-			return nil
-		}
+	if known := old.signs[key.Kid]; known != nil && known.alg == key.Alg && known.version == version {
+		next.signs[key.Kid] = known
+		return nil
 	}
 	next.signs[key.Kid] = b.signingKey(key, version, name)
 	return nil

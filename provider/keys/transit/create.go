@@ -46,7 +46,7 @@ func (b *Backend) Create(ctx context.Context, spec keys.Spec) (keys.Key, error) 
 	case err != nil:
 		return keys.Key{}, needsKeeper(err)
 	}
-	_, err = b.Keys(ctx) // so that Sign knows it
+	_, err = b.Keys(ctx) // so that Sign and DecryptKey know it
 	return keys.Key{Kid: kid, Alg: spec.Alg, Public: public, CreatedAt: spec.CreatedAt, ActivatesAt: spec.ActivatesAt}, err
 }
 

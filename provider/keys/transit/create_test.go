@@ -2,6 +2,9 @@ package transit_test
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/jose"
 	"signet/provider/keys"
 	"signet/provider/keys/transit"
 	"signet/provider/keys/vault"
@@ -380,8 +384,8 @@ func as(t *testing.T, s *vaulttest.Server, name, policy string) *vault.Client {
 	return login(t, s, secret.Auth.ClientToken)
 }
 
-// TestIdentities: with the policies that ship, the keeper makes, rotates and destroys but cannot sign; the serving
-// identity signs, opens what the keeper has sealed, and is told whose work the rest is.
+// TestIdentities: with the policies that ship, the keeper makes, rotates and destroys but can neither sign nor decrypt;
+// the serving identity does both, opens what the keeper has sealed, and is told whose work the rest is.
 func TestIdentities(t *testing.T) {
 	s := vaulttest.Shared(t)
 	keeping := options(t, s)
@@ -410,6 +414,18 @@ func TestIdentities(t *testing.T) {
 	}
 	for _, key := range load(t, server) {
 		checkSignature(t, server, key, "input")
+	}
+	enc := create(t, keeper, jose.DecryptionAlg, "")
+	load(t, server)
+	encrypted, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, enc.Public.(*rsa.PublicKey), []byte("key"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if contentKey, err := server.DecryptKey(t.Context(), enc.Kid, enc.Alg, encrypted); err != nil || string(contentKey) != "key" {
+		t.Errorf("decrypted %q, %v", contentKey, err)
+	}
+	if _, err := keeper.DecryptKey(t.Context(), enc.Kid, enc.Alg, encrypted); !errors.Is(err, vault.ErrDenied) {
+		t.Errorf("the keeper decrypts: %v", err)
 	}
 	if _, err := keeper.Sign(t.Context(), key.Kid, key.Alg, []byte("a.b")); !errors.Is(err, vault.ErrDenied) {
 		t.Errorf("the keeper signs: %v", err)

@@ -1,114 +1,89 @@
 package transit_test
 
 import (
-	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
-
-	"github.com/lestrrat-go/jwx/v2/jwa"
-	"github.com/lestrrat-go/jwx/v2/jwe"
+	"time"
 
 	"signet/provider/jose"
 	"signet/provider/keys"
 	"signet/provider/keys/transit"
 	"signet/provider/keys/vaulttest"
+	"signet/provider/oauth"
 )
 
-// TestDecryptKey: a JWE that another library made gives up its content encryption key; no signing key is listed
-// for it, and the other way round.
-func TestDecryptKey(t *testing.T) {
-	b := open(t, options(t, vaulttest.Shared(t)))
-	create(t, b, "ES256", "")
-	first := create(t, b, transit.EncryptionAlg, "")
-	if list := load(t, b); len(list) != 1 || list[0].Alg != "ES256" {
-		t.Errorf("to sign with: %v", list)
-	}
-	list, err := b.EncryptionKeys(t.Context())
-	if err != nil || len(list) != 1 || list[0].Kid != first.Kid || list[0].Alg != transit.EncryptionAlg {
-		t.Fatalf("to encrypt to: %v, %v", list, err)
-	}
-	encrypted, err := jwe.Encrypt([]byte("a request object"), jwe.WithKey(jwa.RSA_OAEP_256, first.Public), jwe.WithContentEncryption(jwa.A256GCM))
-	if err != nil {
-		t.Fatal(err)
-	}
-	message, err := jwe.Parse(encrypted)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cek, err := b.DecryptKey(t.Context(), first.Kid, transit.EncryptionAlg, message.Recipients()[0].EncryptedKey())
-	if err != nil || len(cek) != 32 {
-		t.Fatalf("got %d bytes, %v", len(cek), err)
-	}
-	if content, err := openA256GCM(string(encrypted), cek); err != nil || string(content) != "a request object" {
-		t.Errorf("the content: %q, %v", content, err)
-	}
-}
-
-// openA256GCM opens a compact JWE with its content encryption key (RFC 7518 section 5.3).
-func openA256GCM(compact string, cek []byte) ([]byte, error) {
-	parts := strings.Split(compact, ".")
-	block, err := aes.NewCipher(cek)
-	if err != nil {
-		return nil, err
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, err
-	}
-	var iv, ciphertext, tag []byte
-	for i, into := range []*[]byte{&iv, &ciphertext, &tag} {
-		if *into, err = base64.RawURLEncoding.DecodeString(parts[2+i]); err != nil {
-			return nil, err
-		}
-	}
-	return aead.Open(nil, iv, append(ciphertext, tag...), []byte(parts[0]))
-}
-
-// TestDecryptKeyRefuses: what strangers send makes nobody think that Vault is broken.
-func TestDecryptKeyRefuses(t *testing.T) {
+// TestDecryptLeavesTheBreakerClosed: the contract's refusals, sent to Vault, are no failures of Vault.
+func TestDecryptLeavesTheBreakerClosed(t *testing.T) {
 	opt := options(t, vaulttest.Shared(t))
 	b := open(t, opt)
-	key := create(t, b, transit.EncryptionAlg, "")
-	signing := create(t, b, "RS256", "")
-	good, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, key.Public.(*rsa.PublicKey), []byte("0123456789abcdef"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	damaged := bytes.Clone(good)
-	damaged[100] ^= 1
-	for name, c := range map[string]struct {
-		kid, alg  string
-		encrypted []byte
-		want      error
-	}{
-		"damaged":           {key.Kid, transit.EncryptionAlg, damaged, keys.ErrSealed},
-		"beyond modulus":    {key.Kid, transit.EncryptionAlg, bytes.Repeat([]byte{0xff}, len(good)), keys.ErrSealed},
-		"short":             {key.Kid, transit.EncryptionAlg, good[1:], keys.ErrSealed},
-		"nothing":           {key.Kid, transit.EncryptionAlg, nil, keys.ErrSealed},
-		"another algorithm": {key.Kid, "RSA1_5", good, jose.ErrAlgorithm},
-		"unknown key":       {"unknown", transit.EncryptionAlg, good, keys.ErrNoKey},
-		"signing key":       {signing.Kid, "RS256", good, keys.ErrNoKey},
-	} {
-		for range 10 { // more than the breaker takes
-			if plaintext, err := b.DecryptKey(t.Context(), c.kid, c.alg, c.encrypted); !errors.Is(err, c.want) {
-				t.Fatalf("%s: got %x, %v", name, plaintext, err)
-			}
+	key := create(t, b, jose.DecryptionAlg, "")
+	for range 20 {
+		if _, err := b.DecryptKey(t.Context(), key.Kid, key.Alg, make([]byte, 384)); err == nil {
+			t.Fatal("zeros were decrypted")
 		}
-	}
-	if _, err := b.Sign(t.Context(), key.Kid, transit.EncryptionAlg, []byte("a.b")); !errors.Is(err, keys.ErrNoKey) {
-		t.Errorf("signing with it: %v", err)
 	}
 	if state := opt.Client.State(); state != "closed" {
 		t.Errorf("the breaker is %s", state)
 	}
-	if plaintext, err := b.DecryptKey(t.Context(), key.Kid, transit.EncryptionAlg, good); err != nil || string(plaintext) != "0123456789abcdef" {
-		t.Errorf("got %q, %v", plaintext, err)
+}
+
+// TestDecryptOutage: what Vault does not answer is no fault of the sender.
+func TestDecryptOutage(t *testing.T) {
+	b, hooks := openBetween(t, options(t, vaulttest.Shared(t)))
+	key := create(t, b, jose.DecryptionAlg, "")
+	hooks.onWrite = func(string, map[string]any) error { return oauth.ErrUnavailable }
+	if _, err := b.DecryptKey(t.Context(), key.Kid, key.Alg, make([]byte, 384)); !errors.Is(err, oauth.ErrUnavailable) {
+		t.Errorf("in an outage: %v", err)
 	}
+	hooks.onWrite = nil
+	hooks.onAnswer = func(_ string, answer map[string]any) {
+		answer["batch_results"] = []any{map[string]any{"error": "no"}, nil}
+	}
+	if _, err := b.DecryptKey(t.Context(), key.Kid, key.Alg, make([]byte, 384)); err == nil || errors.Is(err, keys.ErrSealed) {
+		t.Errorf("a key that decrypts no more: %v", err)
+	}
+}
+
+// TestProbeDecrypts: one call for each ProofFor, none for a key that has just decrypted; loading the keys again forgets
+// nothing, and what failed is tried again at once.
+func TestProbeDecrypts(t *testing.T) {
+	opt := options(t, vaulttest.Shared(t))
+	var later atomic.Int64
+	opt.Clock = func() time.Time { return start.Add(time.Duration(later.Load())) }
+	b, hooks := openBetween(t, opt)
+	create(t, b, jose.DecryptionAlg, "")
+	var calls int
+	fails := false
+	hooks.onWrite = func(path string, _ map[string]any) error {
+		if !strings.Contains(path, "/decrypt/") {
+			return nil
+		}
+		calls++
+		if fails {
+			return oauth.ErrUnavailable
+		}
+		return nil
+	}
+	probe := func(want int, wantErr error) {
+		t.Helper()
+		calls = 0
+		for range 3 {
+			load(t, b)
+			if err := b.Probe(t.Context()); !errors.Is(err, wantErr) {
+				t.Errorf("got %v, want %v", err, wantErr)
+			}
+		}
+		if calls != want {
+			t.Errorf("%d calls, want %d", calls, want)
+		}
+	}
+	probe(1, nil)
+	probe(0, nil)
+	later.Add(int64(transit.ProofFor))
+	fails = true
+	probe(3, oauth.ErrUnavailable)
+	fails = false
+	probe(1, nil)
 }

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+
+	"signet/provider/jose"
 )
 
 // kind is what one algorithm needs of transit.
@@ -22,8 +24,9 @@ type kind struct {
 	digest bool           // Vault gets the SHA-256 digest, not the input
 }
 
-// kinds are the algorithms, all but the last for signing. RSA keys have 3072 bits, long enough beyond 2030 for BSI TR-02102-1. Ed25519 hashes
-// the message twice, so it has to go to Vault whole; of the others only the digest leaves this process.
+// kinds are the algorithms, all but the last for signing. RSA keys have 3072 bits, long enough beyond 2030 for BSI
+// TR-02102-1. Ed25519 hashes the message twice, so it has to go to Vault whole; of the others only the digest leaves
+// this process. What transit decrypts with an RSA key is OAEP with SHA-256 twice, as RSA-OAEP-256 is.
 var kinds = map[string]*kind{
 	"ES256": {vault: "ecdsa-p256", suffix: "es256", digest: true,
 		params: map[string]any{"marshaling_algorithm": "jws"}},
@@ -31,8 +34,8 @@ var kinds = map[string]*kind{
 		params: map[string]any{"signature_algorithm": "pss", "salt_length": "hash"}}, // RFC 7518 section 3.5
 	"RS256": {vault: "rsa-3072", suffix: "rs256", digest: true,
 		params: map[string]any{"signature_algorithm": "pkcs1v15"}},
-	"EdDSA":       {vault: "ed25519", suffix: "eddsa"},
-	EncryptionAlg: {vault: "rsa-3072", suffix: "enc"},
+	"EdDSA":            {vault: "ed25519", suffix: "eddsa"},
+	jose.DecryptionAlg: {vault: "rsa-3072", suffix: "enc"},
 }
 
 // call returns the fields of a sign call that are the same for all its items.

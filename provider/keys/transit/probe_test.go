@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/jose"
 	"signet/provider/keys"
 	"signet/provider/keys/transit"
 	"signet/provider/keys/vault"
@@ -39,11 +40,18 @@ func TestProbeFindsOut(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, true, false},
+		"the right to decrypt is lost": {func(t *testing.T, opt transit.Options, layout vault.Layout, policy string) {
+			text := strings.Replace(layout.ServePolicy(), opt.Mount+"/decrypt/"+opt.Prefix+"-enc", opt.Mount+"/decrypt/none", 1)
+			if err := s.Client(t).Sys().PutPolicyWithContext(t.Context(), policy, text); err != nil {
+				t.Fatal(err)
+			}
+		}, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			opt := options(t, s)
 			keeper := open(t, opt)
 			create(t, keeper, "ES256", "")
+			create(t, keeper, jose.DecryptionAlg, "")
 			create(t, keeper, "EdDSA", "")
 			layout := vault.Layout{Backend: "transit", TransitMount: opt.Mount, KVMount: opt.KVMount, Prefix: opt.Prefix}
 			policy := opt.Mount + "-probe"

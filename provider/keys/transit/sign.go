@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -20,7 +21,7 @@ type signingKey struct {
 	prefix  string // of its signatures
 	size    int    // of its signatures
 	fields  map[string]any
-	proved  atomic.Int64 // when Vault last signed with it, in Unix nanoseconds; 0 if the last call gave no signature
+	proof
 	gathering
 }
 
@@ -75,7 +76,7 @@ func (b *Backend) send(ctx context.Context, key *signingKey, items []string) []o
 		}
 	}
 	b.stats.count(outcomes)
-	key.note(b.opt.Clock(), outcomes)
+	key.note(b.opt.Clock(), slices.ContainsFunc(outcomes, func(o outcome) bool { return o.err == nil }))
 	return outcomes
 }
 

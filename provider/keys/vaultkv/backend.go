@@ -183,6 +183,18 @@ func (b *Backend) Sign(ctx context.Context, kid, alg string, input []byte) ([]by
 	return e.key.Sign(alg, input)
 }
 
+// DecryptKey implements keys.Backend. It computes in this process, as dependent on contact with Vault as Sign.
+func (b *Backend) DecryptKey(ctx context.Context, kid, alg string, encryptedKey []byte) ([]byte, error) {
+	if err := b.contact.allow(ctx); err != nil {
+		return nil, err
+	}
+	e, ok := b.now.Load().byKid[kid]
+	if !ok {
+		return nil, keys.ErrNoKey
+	}
+	return e.key.DecryptKey(alg, encryptedKey)
+}
+
 // Seal implements keys.Sealer, as dependent on contact with Vault as Sign.
 func (b *Backend) Seal(ctx context.Context, plaintext, context []byte) ([]byte, error) {
 	if err := b.contact.allow(ctx); err != nil {

@@ -1,7 +1,7 @@
-// Package vaultkv is the key backend on Vault's KV v2 engine: keys are kept in Vault, sealed, and signatures are
-// made in this process, without a call.
+// Package vaultkv is the key backend on Vault's KV v2 engine: keys are kept in Vault, sealed, and this process signs and
+// decrypts with them, without a call.
 //
-//	MOUNT/PREFIX/keys       the signing keys: public facts, and PKCS #8 sealed with a data key
+//	MOUNT/PREFIX/keys       the keys to sign and decrypt with: public facts, and PKCS #8 sealed with a data key
 //	MOUNT/PREFIX/data-keys  the data keys: the newest seals, all of them open. Whoever may read one of the two
 //	                        paths alone has no private key, so policies and backups can keep them apart.
 //
@@ -13,7 +13,7 @@
 // success only when none of these is left. PREFIX/data-keys keeps as many versions as Vault is set to; each is part
 // of the present one, as a data key is never removed: the database has what it sealed.
 //
-// Keys that were loaded sign only while Vault answers: they have last loaded, both secrets and every record, at most
+// Keys that were loaded sign and decrypt only while Vault answers: they have last loaded, both secrets and every record, at most
 // Fresh plus Options.Grace ago. That Vault denies access to one of them is an answer, for which there is no grace. If
 // PREFIX/keys is deleted in Vault, signing ends with the next loading; it can be undeleted, and nothing is written
 // before that.

@@ -25,7 +25,7 @@ func (b *Backend) Create(ctx context.Context, spec keys.Spec) (keys.Key, error) 
 	if !b.now.Load().endsWith(spec) {
 		return keys.Key{}, keys.ErrConflict // without generating one in vain
 	}
-	b.opt.Log.Info("generating a signing key; RSA takes some seconds", "alg", spec.Alg)
+	b.opt.Log.Info("generating a key; RSA takes some seconds", "alg", spec.Alg)
 	record, key, err := sealed.Generate(b.data.Load().signing, spec, b.opt.RSABits, b.opt.Random)
 	if err != nil {
 		return keys.Key{}, err
