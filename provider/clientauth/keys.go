@@ -42,6 +42,37 @@ func (k *clientKeys) of(ctx context.Context, c *oauth.Client) (*jose.KeySet, err
 	return k.parse(c.JWKSURI, raw)
 }
 
+// Keys returns the client's registered keys, by value before by reference, for encrypting to it. Where those at its
+// jwks_uri have none for what it has registered they are read again: one may have been added since. An error means that
+// there are none or that they cannot be had now; it is never an *[oauth.Error], as nobody has failed to authenticate.
+func (a *Authenticator) Keys(ctx context.Context, c *oauth.Client) (*jose.KeySet, error) {
+	k := a.deps.keys
+	set, err := k.of(ctx, c)
+	if fault := (*oauth.Error)(nil); errors.As(err, &fault) {
+		return nil, fmt.Errorf("client %s: %w", c.ID, fault.Cause)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(c.JWKS) > 0 || encryptable(set, c) {
+		return set, nil
+	}
+	if fresh, err := k.refreshed(ctx, c); err == nil {
+		return fresh, nil
+	}
+	return set, nil
+}
+
+// encryptable says whether the set has a key for each algorithm by which something is to be encrypted to the client.
+func encryptable(set *jose.KeySet, c *oauth.Client) bool {
+	for _, alg := range []string{c.IDTokenEncAlg, c.UserinfoEncAlg} {
+		if alg != "" && !set.Encrypts(alg) {
+			return false
+		}
+	}
+	return true
+}
+
 // ErrSignature is wrapped by the errors of [Authenticator.VerifySigned] for what the client's keys did not sign.
 var ErrSignature = errors.New("not signed by the client")
 

@@ -1,11 +1,13 @@
 package clientauth
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 
+	"signet/provider/jose"
 	"signet/provider/oauth"
 )
 
@@ -95,5 +97,49 @@ func TestKeysAreBounded(t *testing.T) {
 	group.Wait()
 	if len(keys.sets.kept) != maxMemo {
 		t.Errorf("%d sets are kept, want %d", len(keys.sets.kept), maxMemo)
+	}
+}
+
+// Keys to encrypt to are those registered; a jwks_uri is asked again when it lacks what is needed, and only then.
+func TestKeysToEncryptTo(t *testing.T) {
+	signing := jwks(t, map[string]string{"a": "EdDSA"})
+	both, err := jose.MarshalKeySet([]jose.PublicKey{
+		{Kid: "a", Public: generate()["EdDSA"].Public()}, {Kid: "e", Alg: "RSA-OAEP-256", Public: generate()["RS256"].Public()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const uri = "https://tpp.example/jwks"
+	for name, c := range map[string]struct {
+		client        oauth.Client
+		cached, fresh []byte
+		encrypts      bool
+		asked         int
+		fails         bool
+	}{
+		"by value":                         {oauth.Client{JWKS: both, IDTokenEncAlg: "RSA-OAEP-256"}, nil, nil, true, 0, false},
+		"by value, none fits":              {oauth.Client{JWKS: signing, IDTokenEncAlg: "RSA-OAEP-256"}, nil, both, false, 0, false},
+		"by value first":                   {oauth.Client{JWKS: signing, JWKSURI: uri, IDTokenEncAlg: "RSA-OAEP-256"}, both, both, false, 0, false},
+		"by reference":                     {oauth.Client{JWKSURI: uri, IDTokenEncAlg: "RSA-OAEP-256"}, both, nil, true, 0, false},
+		"by reference, added since":        {oauth.Client{JWKSURI: uri, UserinfoEncAlg: "RSA-OAEP-256"}, signing, both, true, 1, false},
+		"by reference, one of two missing": {oauth.Client{JWKSURI: uri, IDTokenEncAlg: "RSA-OAEP", UserinfoEncAlg: "ECDH-ES"}, both, both, true, 1, false},
+		"by reference, not to be had":      {oauth.Client{JWKSURI: uri, IDTokenEncAlg: "RSA-OAEP-256"}, signing, nil, false, 1, false},
+		"nothing is to be encrypted":       {oauth.Client{JWKSURI: uri}, signing, both, false, 0, false},
+		"no keys":                          {oauth.Client{}, nil, nil, false, 0, true},
+		"no keys by reference":             {oauth.Client{JWKSURI: uri}, nil, both, false, 0, true},
+		"malformed":                        {oauth.Client{JWKS: []byte("{")}, nil, nil, false, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.client.ID = "app"
+			b := newBank(t, nil, &c.client)
+			b.pages.cached, b.pages.fresh = c.cached, c.fresh
+			set, err := b.Keys(t.Context(), &c.client)
+			if (err != nil) != c.fails || (set == nil) != c.fails || errors.As(err, new(*oauth.Error)) {
+				t.Fatalf("%v, %v", set, err)
+			}
+			if set != nil && set.Encrypts("RSA-OAEP-256") != c.encrypts || b.pages.refreshed != c.asked {
+				t.Errorf("asked %d times", b.pages.refreshed)
+			}
+		})
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"signet/provider/audit"
 	"signet/provider/issue"
 	"signet/provider/oauth"
-	"signet/provider/resource"
 	"signet/provider/web"
 )
 
@@ -129,7 +128,7 @@ func (e *endpoint) urls(id string) []string {
 }
 
 // find returns the client's own live grant. A token about a user reaches that user's grants only.
-func (e *endpoint) find(ctx context.Context, id string, token *resource.Token) (oauth.Grant, error) {
+func (e *endpoint) find(ctx context.Context, id string, token *issue.Held) (oauth.Grant, error) {
 	grant, err := e.Store.Grant(ctx, id)
 	if errors.Is(err, oauth.ErrNotFound) {
 		return oauth.Grant{}, noSuchGrant().Because(err)
@@ -137,7 +136,7 @@ func (e *endpoint) find(ctx context.Context, id string, token *resource.Token) (
 	if err != nil {
 		return oauth.Grant{}, err
 	}
-	others := grant.ClientID != token.ClientID || token.Subject != token.ClientID && token.Subject != grant.UserID
+	others := grant.ClientID != token.ClientID || token.Grant != nil && token.UserID() != grant.UserID
 	if others || !grant.Managed || grant.Revoked || !e.Clock().Before(grant.ExpiresAt) {
 		return oauth.Grant{}, noSuchGrant()
 	}

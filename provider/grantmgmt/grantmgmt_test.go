@@ -36,7 +36,7 @@ var (
 // house is everything that the API works with: one grant "g1" of the client "app" by the user "u1".
 type house struct {
 	grants    map[string]oauth.Grant
-	token     resource.Token
+	token     issue.Held
 	failure   error // of the store
 	committed []oauth.Change
 	urls      []string // for which a proof would count
@@ -50,7 +50,9 @@ func newHouse() *house {
 			Resources: []string{"https://rs.example"}, Details: oauth.Details{{Type: "payment", JSON: []byte(`{"type":"payment","amount":"1.00"}`)}},
 			Managed: true, CreatedAt: now.Add(-time.Hour), ExpiresAt: now.Add(time.Hour),
 		}},
-		token: resource.Token{Subject: "app", ClientID: "app", Audience: []string{"https://rs.example", api}, Scope: oauth.Scope{ScopeQuery, ScopeRevoke}},
+		token: issue.Held{Client: &oauth.Client{ID: "app"}, Token: &resource.Token{
+			Subject: "app", ClientID: "app", Audience: []string{"https://rs.example", api}, Scope: oauth.Scope{ScopeQuery, ScopeRevoke},
+		}},
 	}
 }
 
@@ -70,15 +72,11 @@ func (h *house) Commit(_ context.Context, changes ...oauth.Change) error {
 	return h.failure
 }
 
-func (h *house) Active(_ context.Context, token oauth.Secret) (*resource.Token, error) {
+func (h *house) Active(_ context.Context, token oauth.Secret) (*issue.Held, error) {
 	if token != "token" {
 		return nil, oauth.Errorf(oauth.InvalidToken, "no such token")
 	}
 	return &h.token, nil
-}
-
-func (h *house) Client(_ context.Context, id string) (*oauth.Client, error) {
-	return &oauth.Client{ID: id}, nil
 }
 
 func (h *house) From(_ http.ResponseWriter, r *http.Request, _ *x509.Certificate, urls, _ []string, _ oauth.Secret) (binding.Sender, error) {
@@ -97,7 +95,7 @@ func (h *house) send(method, path, authorization string) *httptest.ResponseRecor
 	clock := func() time.Time { return now }
 	handler := New(Deps{
 		Path: "/grants", Endpoints: []string{api, "https://mtls.bank.example/grants"}, Audience: api,
-		Guard: &issue.Guard{Peer: func(*http.Request) (*mtls.Peer, error) { return nil, nil }, Tokens: h, Clients: h, Bind: h, Floor: oauth.Profile{SigningAlgs: []string{"ES256"}}},
+		Guard: &issue.Guard{Peer: func(*http.Request) (*mtls.Peer, error) { return nil, nil }, Tokens: h, Bind: h, Floor: oauth.Profile{SigningAlgs: []string{"ES256"}}},
 		Store: h, Record: audit.NewRecorder(clock, rand.Reader), Clock: clock, Log: log,
 	})
 	web.Wrap(handler, web.Options{Random: rand.Reader, Log: log, Door: web.DoorMain, Clock: clock}).ServeHTTP(w, r)
@@ -176,15 +174,17 @@ func TestRefused(t *testing.T) {
 		"without the scope": {func(h *house) { h.token.Scope = oauth.Scope{"accounts"} }, "/grants/g1", "Bearer token", 403, "insufficient_scope"},
 		"no such grant":     {nil, "/grants/g2", "Bearer token", 404, "not_found"},
 		"another client's":  {change(func(g *oauth.Grant) { g.ClientID = "other" }), "/grants/g1", "Bearer token", 404, "not_found"},
-		"another user's":    {func(h *house) { h.token.Subject = "u2" }, "/grants/g1", "Bearer token", 404, "not_found"},
-		"revoked":           {change(func(g *oauth.Grant) { g.Revoked = true }), "/grants/g1", "Bearer token", 404, "not_found"},
-		"expired":           {change(func(g *oauth.Grant) { g.ExpiresAt = now }), "/grants/g1", "Bearer token", 404, "not_found"},
-		"not managed":       {change(func(g *oauth.Grant) { g.Managed = false }), "/grants/g1", "Bearer token", 404, "not_found"},
-		"no grant_id":       {nil, "/grants/", "Bearer token", 404, "not_found"},
-		"nothing below":     {nil, "/grants", "Bearer token", 404, "not_found"},
-		"deeper":            {nil, "/grants/g1/x", "Bearer token", 404, "not_found"},
-		"escaped":           {nil, "/grants/g%31", "Bearer token", 404, "not_found"},
-		"too long":          {nil, "/grants/" + strings.Repeat("g", 65), "Bearer token", 404, "not_found"},
+		"another user's":    {func(h *house) { h.token.Grant = &oauth.Grant{ID: "g2", UserID: "u2"} }, "/grants/g1", "Bearer token", 404, "not_found"},
+		"another user's, by a name like the client's": {func(h *house) { h.token.Subject, h.token.Grant = "app", &oauth.Grant{ID: "g2", UserID: "app"} }, "/grants/g1", "Bearer token", 404, "not_found"},
+		"another user's, by the name of this one":     {func(h *house) { h.token.Subject, h.token.Grant = "u1", &oauth.Grant{ID: "g2", UserID: "u2"} }, "/grants/g1", "Bearer token", 404, "not_found"},
+		"revoked":       {change(func(g *oauth.Grant) { g.Revoked = true }), "/grants/g1", "Bearer token", 404, "not_found"},
+		"expired":       {change(func(g *oauth.Grant) { g.ExpiresAt = now }), "/grants/g1", "Bearer token", 404, "not_found"},
+		"not managed":   {change(func(g *oauth.Grant) { g.Managed = false }), "/grants/g1", "Bearer token", 404, "not_found"},
+		"no grant_id":   {nil, "/grants/", "Bearer token", 404, "not_found"},
+		"nothing below": {nil, "/grants", "Bearer token", 404, "not_found"},
+		"deeper":        {nil, "/grants/g1/x", "Bearer token", 404, "not_found"},
+		"escaped":       {nil, "/grants/g%31", "Bearer token", 404, "not_found"},
+		"too long":      {nil, "/grants/" + strings.Repeat("g", 65), "Bearer token", 404, "not_found"},
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodDelete} {
 			h := newHouse()
@@ -199,7 +199,7 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	own := newHouse()
-	own.token.Subject = "u1"
+	own.token.Subject, own.token.Grant = "anna-here", &oauth.Grant{ID: "g2", UserID: "u1"}
 	if w := own.send(http.MethodGet, "/grants/g1", "Bearer token"); w.Code != http.StatusOK {
 		t.Errorf("the user's own: %d %s", w.Code, w.Body)
 	}

@@ -13,8 +13,8 @@ import (
 	"slices"
 	"time"
 
+	"signet/provider/issue"
 	"signet/provider/oauth"
-	"signet/provider/resource"
 	"signet/provider/web"
 )
 
@@ -26,20 +26,21 @@ type Deps struct {
 	Endpoints []string // this endpoint's URLs at both doors: acceptable assertion audiences
 	Tokens    interface {
 		// Active returns an *oauth.Error with invalid_token for a token that is good for nothing.
-		Active(ctx context.Context, token oauth.Secret) (*resource.Token, error)
+		Active(ctx context.Context, token oauth.Secret) (*issue.Held, error)
 	}
 	Details interface {
 		// For returns those that count at one of the resource servers.
 		For(client *oauth.Client, details oauth.Details, audience []string) oauth.Details
 	}
 	Store interface {
-		Client(ctx context.Context, id string) (*oauth.Client, error)
 		RefreshToken(ctx context.Context, digest oauth.Digest) (oauth.RefreshToken, error)
 		Commit(ctx context.Context, changes ...oauth.Change) error
 	}
 	Issue interface {
 		// Introspection signs an answer (RFC 9701 section 5).
 		Introspection(ctx context.Context, client *oauth.Client, allowed []string, now time.Time, answer map[string]any) (string, error)
+		// Subject is how the client knows the user.
+		Subject(client *oauth.Client, userID string) (string, error)
 	}
 	Issuer string
 	Clock  oauth.Clock
@@ -136,25 +137,18 @@ func (e *endpoint) access(ctx context.Context, client *oauth.Client, token oauth
 		answer["token_type"] = "DPoP" // RFC 9449 section 6.2
 	}
 	if len(t.Details) > 0 && t.ClientID != client.ID {
-		if err := e.limitDetails(ctx, client, t, answer); err != nil {
-			return nil, err
-		}
+		e.limitDetails(client, t, answer)
 	}
 	return answer, nil
 }
 
 // limitDetails leaves out what is another resource server's to know (RFC 9396 section 9.2).
-func (e *endpoint) limitDetails(ctx context.Context, asking *oauth.Client, t *resource.Token, answer map[string]any) error {
+func (e *endpoint) limitDetails(asking *oauth.Client, t *issue.Held, answer map[string]any) {
 	delete(answer, "authorization_details")
-	holder, err := e.Store.Client(ctx, t.ClientID)
-	if err != nil {
-		return err
-	}
 	own := slices.DeleteFunc(slices.Clone(t.Audience), func(id string) bool { return !slices.Contains(asking.Introspects, id) })
-	if here := e.Details.For(holder, t.Details, own); len(here) > 0 {
+	if here := e.Details.For(t.Client, t.Details, own); len(here) > 0 {
 		answer["authorization_details"] = here
 	}
-	return nil
 }
 
 // mayRead says whether the client is the resource server of one of the audiences.
@@ -174,8 +168,12 @@ func (e *endpoint) refresh(ctx context.Context, client *oauth.Client, token oaut
 	if t.ClientID != client.ID || t.Revoked || !t.RotatedAt.IsZero() || !e.Clock().Before(t.ExpiresAt) {
 		return nil, nil
 	}
+	subject, err := e.Issue.Subject(client, t.User.ID)
+	if err != nil {
+		return nil, err
+	}
 	answer := map[string]any{
-		"active": true, "client_id": t.ClientID, "exp": t.ExpiresAt.Unix(), "iat": t.IssuedAt.Unix(), "sub": t.User.ID, "iss": e.Issuer,
+		"active": true, "client_id": t.ClientID, "exp": t.ExpiresAt.Unix(), "iat": t.IssuedAt.Unix(), "sub": subject, "iss": e.Issuer,
 	}
 	if len(t.Scope) > 0 { // an empty scope has no form on the wire (RFC 6749 section 3.3)
 		answer["scope"] = t.Scope.String()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/provider/resource"
 )
@@ -40,7 +41,7 @@ type house struct {
 	client                       *oauth.Client // that calls
 	profile                      oauth.Profile // it is held to
 	refused                      error         // by client authentication
-	access                       *resource.Token
+	access                       *issue.Held
 	refresh                      oauth.RefreshToken
 	readErr, storeErr, commitErr error
 	looked                       int
@@ -50,11 +51,11 @@ type house struct {
 func newHouse() *house {
 	return &house{
 		client: &oauth.Client{ID: "app", AuthMethod: oauth.AuthPrivateKeyJWT},
-		access: &resource.Token{ClientID: "app", Audience: []string{api, "https://other.example"}, Claims: map[string]any{
+		access: &issue.Held{Client: &oauth.Client{ID: "app"}, Token: &resource.Token{ClientID: "app", Audience: []string{api, "https://other.example"}, Claims: map[string]any{
 			"iss": issuer, "sub": "u1", "aud": []any{api, "https://other.example"}, "client_id": "app", "scope": "openid accounts", "jti": "g1.t1",
 			"iat": json.Number("1772600767"), "exp": json.Number("1772601067"), "acr": "urn:signet:acr:password", "amr": []any{"pwd"},
 			"cnf": map[string]any{"x5t#S256": "thumbprint"}, "psd2_roles": []any{"PSP_AI"},
-		}},
+		}}},
 		refresh: oauth.RefreshToken{
 			ClientID: "app", GrantID: "g1", User: oauth.EndUser{ID: "u1"}, Scope: oauth.Scope{"openid", "accounts"}, Resources: []string{api},
 			Confirmation: oauth.Confirmation{X5TS256: "thumbprint"}, IssuedAt: now.Add(-time.Hour), ExpiresAt: now.Add(time.Second),
@@ -70,8 +71,8 @@ func (h *house) Authenticate(context.Context, *http.Request, oauth.Params, []str
 	return oauth.ClientAuthentication{Client: h.client, Profile: h.profile, Changes: []oauth.Change{used}}, nil
 }
 
-// Read implements Deps.Tokens.
-func (h *house) Active(_ context.Context, token oauth.Secret) (*resource.Token, error) {
+// Active implements Deps.Tokens.
+func (h *house) Active(_ context.Context, token oauth.Secret) (*issue.Held, error) {
 	h.looked++
 	switch {
 	case h.readErr != nil:
@@ -104,11 +105,6 @@ func (h *house) For(client *oauth.Client, details oauth.Details, audience []stri
 	})
 }
 
-// Client implements Deps.Store.
-func (h *house) Client(_ context.Context, id string) (*oauth.Client, error) {
-	return &oauth.Client{ID: id}, h.storeErr
-}
-
 // Commit implements Deps.Store.
 func (h *house) Commit(_ context.Context, changes ...oauth.Change) error {
 	if h.commitErr != nil {
@@ -125,7 +121,7 @@ func (h *house) ask(token, hint string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	New(Deps{
 		Authenticate: h, Tokens: h, Details: h, Store: h, Issuer: issuer, Clock: func() time.Time { return now },
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Issue: issue.New(issue.Options{Issuer: issuer, Subjects: issue.Subjects{Salt: "salt"}}), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}).ServeHTTP(w, r)
 	return w
 }
@@ -244,6 +240,18 @@ func TestDetailsAreEachServersOwn(t *testing.T) {
 	}
 }
 
+// named is the document for a client of the sector app.example that knows its users by pairwise names.
+func named(t *testing.T, doc map[string]any) map[string]any {
+	t.Helper()
+	name, err := issue.Subjects{Salt: "salt"}.For(&oauth.Client{SubjectType: oauth.SubjectPairwise, SectorURI: "https://app.example/x"}, "u1")
+	if err != nil || name == "u1" {
+		t.Fatal(name, err)
+	}
+	doc = maps.Clone(doc)
+	doc["sub"] = name
+	return doc
+}
+
 func TestRefreshToken(t *testing.T) {
 	full := map[string]any{
 		"active": true, "iss": issuer, "sub": "u1", "client_id": "app", "scope": "openid accounts", "cnf": map[string]any{"x5t#S256": "thumbprint"},
@@ -257,6 +265,9 @@ func TestRefreshToken(t *testing.T) {
 		want   map[string]any
 	}{
 		{"live", func(*house) {}, full},
+		{"of a pairwise client", func(h *house) {
+			h.client.SubjectType, h.client.RedirectURIs = oauth.SubjectPairwise, []string{"https://app.example/cb"}
+		}, named(t, full)},
 		{"not bound", func(h *house) { h.refresh.Confirmation = oauth.Confirmation{} }, plain},
 		{"another client's", func(h *house) { h.client.ID = "other" }, inactive},
 		{"asked by the resource server", func(h *house) { h.client.ID, h.client.Introspects = "rs", []string{api} }, inactive},
@@ -317,6 +328,7 @@ func TestFailureIsNoAnswer(t *testing.T) {
 		{"keys cannot be read", func(h *house) { h.readErr = oauth.Errorf(oauth.TemporarilyUnavailable, "not now").Because(down) },
 			[]string{"access", "nonsense"}, 503, oauth.TemporarilyUnavailable},
 		{"refresh tokens cannot be read", func(h *house) { h.storeErr = down }, []string{"refresh", "nonsense"}, 500, oauth.ServerError},
+		{"its user cannot be named", func(h *house) { h.client.SubjectType = oauth.SubjectPairwise }, []string{"refresh"}, 500, oauth.ServerError},
 		{"nothing can be committed", func(h *house) { h.commitErr = down }, []string{"access", "refresh", "nonsense"}, 500, oauth.ServerError},
 		{"the assertion was used before", func(h *house) { h.commitErr = &oauth.Conflict{Change: used} }, []string{"access", "refresh", "nonsense"},
 			401, oauth.InvalidClient},

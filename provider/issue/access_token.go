@@ -90,8 +90,12 @@ func GrantOf(jti string) string {
 }
 
 func (i *Issuer) accessPayload(m Mandate, jti string) ([]byte, error) {
+	subject, err := i.subjectOf(m.Client, m.Subject)
+	if err != nil {
+		return nil, err
+	}
 	claims := accessClaims{
-		Issuer: i.opt.Issuer, Subject: m.Subject.Subject(), Audience: audience(m.Audience), ClientID: m.Client.ID,
+		Issuer: i.opt.Issuer, Subject: subject, Audience: audience(m.Audience), ClientID: m.Client.ID,
 		Expiry: m.Now.Add(m.AccessLifetime).Unix(), IssuedAt: m.Now.Unix(), ID: jti, Scope: m.Scope.String(), Details: m.Details,
 	}
 	if !m.Confirmation.IsZero() {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/x509"
-	"errors"
 	"net/http"
 
 	"signet/mtls"
@@ -20,10 +19,7 @@ type Guard struct {
 	Peer   func(*http.Request) (*mtls.Peer, error)
 	Tokens interface {
 		// Active returns an *oauth.Error for a token that is good for nothing, whoever presents it.
-		Active(ctx context.Context, token oauth.Secret) (*resource.Token, error)
-	}
-	Clients interface {
-		Client(ctx context.Context, id string) (*oauth.Client, error)
+		Active(ctx context.Context, token oauth.Secret) (*Held, error)
 	}
 	Bind interface {
 		From(w http.ResponseWriter, r *http.Request, leaf *x509.Certificate, urls, algs []string, access oauth.Secret) (binding.Sender, error)
@@ -37,7 +33,7 @@ func (g *Guard) Algs() []string { return g.Floor.SigningAlgs }
 // Admit returns the verified token of a request to one of the endpoint's URLs, and what is to be committed before the
 // answer: a DPoP proof is then used up. The token is judged first: a stranger without one does not choose what a proof
 // costs to check. The error is for web.WriteBearerError.
-func (g *Guard) Admit(w http.ResponseWriter, r *http.Request, urls []string) (*resource.Token, []oauth.Change, error) {
+func (g *Guard) Admit(w http.ResponseWriter, r *http.Request, urls []string) (*Held, []oauth.Change, error) {
 	presented, fault := resource.PresentedToken(r)
 	if fault != nil {
 		return nil, nil, fault
@@ -80,18 +76,19 @@ func (g *Guard) leaf(r *http.Request) (*x509.Certificate, error) {
 }
 
 // proved holds the proof to the profile of the token's client.
-func (g *Guard) proved(w http.ResponseWriter, r *http.Request, leaf *x509.Certificate, urls []string, token *resource.Token, access oauth.Secret) (binding.Sender, error) {
-	client, err := g.Clients.Client(r.Context(), token.ClientID)
-	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
+func (g *Guard) proved(w http.ResponseWriter, r *http.Request, leaf *x509.Certificate, urls []string, token *Held, access oauth.Secret) (binding.Sender, error) {
+	profile, err := g.Profile(token)
+	if err != nil {
 		return binding.Sender{}, err
 	}
-	known := err == nil
-	var profile oauth.Profile
-	if known {
-		profile, known = g.Floor.For(client)
-	}
-	if !known {
-		return binding.Sender{}, oauth.Errorf(oauth.InvalidToken, "the token's client is not usable").Because(err)
-	}
 	return g.Bind.From(w, r, leaf, urls, profile.SigningAlgs, access)
+}
+
+// Profile is what the token's client is held to. The error is invalid_token.
+func (g *Guard) Profile(token *Held) (oauth.Profile, error) {
+	profile, known := g.Floor.For(token.Client)
+	if !known {
+		return oauth.Profile{}, oauth.Errorf(oauth.InvalidToken, "the token's client is not usable")
+	}
+	return profile, nil
 }

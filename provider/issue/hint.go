@@ -1,6 +1,7 @@
 package issue
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -23,25 +24,55 @@ type Hints struct {
 	}
 }
 
-// Subject returns the subject of an ID token that this server once gave this client. The error is invalid_request.
+// Hint is what an ID token says that this server once gave to somebody. It proves nothing about who brings it back.
+type Hint struct {
+	Subject   string // as its client knows the user: compare it by [Issuer.IsSubject]
+	Audience  []string
+	SessionID string // "" = none
+}
+
+// Subject returns the subject of an ID token that this server once gave this client, as the token has it: the name
+// that the client knows the user by. The error is invalid_request.
 func (h Hints) Subject(client *oauth.Client, compact string, now time.Time) (string, *oauth.Error) {
-	refuse := func(text string, cause error) (string, *oauth.Error) {
-		return "", oauth.Errorf(oauth.InvalidRequest, "the id_token_hint %s", text).Because(cause)
+	hint, fault := h.Read(compact, now)
+	if fault != nil {
+		return "", fault
+	}
+	if !slices.Contains(hint.Audience, client.ID) {
+		return "", badHint("was issued to another client", nil)
+	}
+	return hint.Subject, nil
+}
+
+// Read reads an ID token of this server, whoever it was given to: at the logout endpoint it may be what names the client
+// (OpenID Connect RP-Initiated Logout section 2). An encrypted one is refused: its client has the key to what is in it,
+// which is what was signed (OpenID Connect Core section 3.1.2.1). The error is invalid_request.
+func (h Hints) Read(compact string, now time.Time) (Hint, *oauth.Error) {
+	if jose.IsEncrypted(compact) {
+		return Hint{}, badHint("is encrypted: send the signed ID token that is in it", nil)
 	}
 	verified, err := jose.Verify(compact, h.Keys.KeySet(), h.Keys.Algorithms())
 	if err != nil {
-		return refuse("was not signed by this server, or too long ago", err)
+		return Hint{}, badHint("was not signed by this server, or too long ago", err)
 	}
 	claims, err := jose.ParseClaims(verified.Payload)
 	switch _, login := claims.Raw["auth_time"]; {
 	case err != nil:
-		return refuse("is malformed", err)
-	case verified.Typ != "JWT" || claims.Issuer != h.Issuer || claims.Subject == "" || !login:
-		return refuse("is no ID token of this server", nil)
-	case !slices.Contains(claims.Audience, client.ID):
-		return refuse("was issued to another client", nil)
+		return Hint{}, badHint("is malformed", err)
+	case verified.Typ != typeIDToken || claims.Issuer != h.Issuer || claims.Subject == "" || !login:
+		return Hint{}, badHint("is no ID token of this server", nil)
 	case claims.IssuedAt.Before(now.Add(-maxHintAge)):
-		return refuse("was issued too long ago", nil)
+		return Hint{}, badHint("was issued too long ago", nil)
 	}
-	return claims.Subject, nil
+	hint := Hint{Subject: claims.Subject, Audience: claims.Audience}
+	if raw, ok := claims.Raw["sid"]; ok {
+		if err := json.Unmarshal(raw, &hint.SessionID); err != nil {
+			return Hint{}, badHint("is malformed", err)
+		}
+	}
+	return hint, nil
+}
+
+func badHint(text string, cause error) *oauth.Error {
+	return oauth.Errorf(oauth.InvalidRequest, "the id_token_hint %s", text).Because(cause)
 }

@@ -3,8 +3,11 @@ package issue
 import (
 	"crypto/rand"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"signet/provider/jose"
 	"signet/provider/oauth"
@@ -60,6 +63,7 @@ func TestHints(t *testing.T) {
 		{name: "nobody", typ: "JWT", key: own, changes: map[string]any{"sub": nil}, bad: true},
 		{name: "long ago", typ: "JWT", key: own, changes: map[string]any{"iat": noon.Add(-91 * 24 * time.Hour).Unix()}, bad: true},
 		{name: "undated", typ: "JWT", key: own, changes: map[string]any{"iat": nil}, bad: true},
+		{name: "a session that is no text", typ: "JWT", key: own, changes: map[string]any{"sid": 7}, bad: true},
 		{name: "malformed", typ: "JWT", key: own, changes: map[string]any{"iat": "noon"}, bad: true},
 	} {
 		claims := map[string]any{"iss": "https://issuer", "sub": "u1", "aud": "c1", "iat": noon.Unix(), "exp": noon.Add(time.Minute).Unix(), "auth_time": noon.Unix()}
@@ -83,6 +87,28 @@ func TestHints(t *testing.T) {
 	}
 	if _, fault := hints.Subject(&oauth.Client{ID: "c1"}, "u1", noon); fault == nil {
 		t.Error("a hint that is no JWT was taken")
+	}
+	if _, fault := hints.Subject(&oauth.Client{ID: "c1"}, "a.b.c.d.e", noon); fault == nil || !strings.Contains(fault.Description, "encrypted") {
+		t.Errorf("an encrypted hint: %v", fault)
+	}
+}
+
+// Without a client, a hint says whose it is.
+func TestHintsAreRead(t *testing.T) {
+	key := newHintKey(t)
+	hints := Hints{Issuer: "https://issuer", Keys: key}
+	for payload, want := range map[string]Hint{
+		`{"iss":"https://issuer","sub":"u1","aud":["c1","c2"],"iat":1795435200,"auth_time":1,"sid":"s1"}`: {Subject: "u1", Audience: []string{"c1", "c2"}, SessionID: "s1"},
+		`{"iss":"https://issuer","sub":"u1","aud":"c1","iat":1795435200,"auth_time":1}`:                   {Subject: "u1", Audience: []string{"c1"}},
+	} {
+		compact, err := key.Sign("JWT", []byte(payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, fault := hints.Read(compact, noon)
+		if diff := cmp.Diff(want, got); diff != "" || fault != nil {
+			t.Error(fault, diff)
+		}
 	}
 }
 

@@ -3,10 +3,14 @@ package issue
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"signet/provider/jose"
 	"signet/provider/oauth"
 )
+
+// typeIDToken is the JWT header type of an ID token.
+const typeIDToken = "JWT"
 
 // idClaims are the claims of OpenID Connect Core sections 2 and 3.3.2.11, FAPI 1.0 Advanced section 5.2.2.1 and
 // CIBA Core section 10.3.1.
@@ -46,36 +50,90 @@ func (i *Issuer) IDToken(ctx context.Context, m Mandate, user oauth.EndUser, acc
 	return i.IDTokenBeside(ctx, m, user, Beside{AccessToken: access})
 }
 
-// IDTokenBeside issues an ID token about user for the client that vouches for what is sent beside it.
+// IDTokenBeside issues an ID token about user for the client that vouches for what is sent beside it. It is encrypted
+// where the client has registered that. One that is not signed vouches for nothing.
 func (i *Issuer) IDTokenBeside(ctx context.Context, m Mandate, user oauth.EndUser, beside Beside) (string, error) {
-	alg, err := i.alg(m.Client.IDTokenAlg, m.AllowedAlgs)
+	alg, err := i.idTokenAlg(m)
 	if err != nil {
 		return "", err
 	}
-	claims := idClaims{
-		Issuer: i.opt.Issuer, Subject: user.ID, Audience: m.Client.ID,
-		Expiry: m.Now.Add(m.IDLifetime).Unix(), IssuedAt: m.Now.Unix(), AuthTime: user.AuthTime.Unix(),
-		Nonce: m.Nonce, ACR: user.ACR, AMR: user.AMR, Session: user.SessionID, AuthReqID: beside.AuthReqID,
+	claims, err := i.idClaims(m, user)
+	if err != nil {
+		return "", err
 	}
+	if alg != oauth.AlgNone {
+		if err := claims.vouch(alg, beside); err != nil {
+			return "", err
+		}
+	}
+	payload, err := marshalWith(claims, m.furtherIDClaims())
+	if err != nil {
+		return "", err
+	}
+	token, err := i.signIDToken(ctx, alg, payload)
+	if err != nil {
+		return "", err
+	}
+	return i.Pack(ctx, m.Client, token, m.Client.IDTokenEncAlg, m.Client.IDTokenEncEnc)
+}
+
+// idTokenAlg is "none" only for who has registered it, and where the mandate lets it be.
+func (i *Issuer) idTokenAlg(m Mandate) (string, error) {
+	if m.Unsigned && m.Client.IDTokenAlg == oauth.AlgNone {
+		return oauth.AlgNone, nil
+	}
+	return i.alg(m.Client.IDTokenAlg, m.AllowedAlgs)
+}
+
+func (i *Issuer) idClaims(m Mandate, user oauth.EndUser) (idClaims, error) {
+	subject, err := i.Subject(m.Client, user.ID)
+	return idClaims{
+		Issuer: i.opt.Issuer, Subject: subject, Audience: m.Client.ID,
+		Expiry: m.Now.Add(m.IDLifetime).Unix(), IssuedAt: m.Now.Unix(), AuthTime: user.AuthTime.Unix(),
+		Nonce: m.Nonce, ACR: user.ACR, AMR: user.AMR, Session: user.SessionID,
+	}, err
+}
+
+// vouch takes in the hashes of what is beside, made with the hash of the signature's algorithm.
+func (c *idClaims) vouch(alg string, beside Beside) (err error) {
+	c.AuthReqID = beside.AuthReqID
 	for _, part := range []struct {
 		hash *string
 		of   string
 	}{
-		{&claims.AtHash, beside.AccessToken.Reveal()}, {&claims.CHash, beside.Code.Reveal()},
-		{&claims.SHash, beside.State}, {&claims.RtHash, beside.RefreshToken.Reveal()},
+		{&c.AtHash, beside.AccessToken.Reveal()}, {&c.CHash, beside.Code.Reveal()},
+		{&c.SHash, beside.State}, {&c.RtHash, beside.RefreshToken.Reveal()},
 	} {
 		if part.of == "" {
 			continue
 		}
 		if *part.hash, err = jose.HalfHash(alg, part.of); err != nil {
-			return "", err
+			return err
 		}
 	}
-	payload, err := marshalWith(claims, m.IDClaims)
-	if err != nil {
-		return "", err
+	return nil
+}
+
+// furtherIDClaims are policy's and the user's; where both have one of the same name, policy's counts.
+func (m Mandate) furtherIDClaims() map[string]any {
+	if len(m.UserClaims) == 0 {
+		return m.IDClaims
 	}
-	compact, err := i.opt.Signer.Sign(ctx, alg, "JWT", payload)
+	all := make(map[string]any, len(m.UserClaims)+len(m.IDClaims))
+	for name, value := range m.UserClaims {
+		if _, standard := oauth.StandardClaim(name); standard { // no account says who issued what, about whom
+			all[name] = value
+		}
+	}
+	maps.Copy(all, m.IDClaims)
+	return all
+}
+
+func (i *Issuer) signIDToken(ctx context.Context, alg string, payload []byte) (string, error) {
+	if alg == oauth.AlgNone {
+		return jose.Unsigned(typeIDToken, payload), nil
+	}
+	compact, err := i.opt.Signer.Sign(ctx, alg, typeIDToken, payload)
 	if err != nil {
 		return "", fmt.Errorf("signing an ID token: %w", err)
 	}

@@ -1,15 +1,18 @@
 package issue
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
 
+	"signet/provider/jose"
 	"signet/provider/keys"
 	"signet/provider/oauth"
 )
 
-// Options configure an [Issuer]. All are required.
+// Options configure an [Issuer]. All are required, but Subjects and ClientKeys only by clients with pairwise subjects
+// and by those to whom something is encrypted.
 type Options struct {
 	Issuer string // "iss"
 	Signer keys.Signer
@@ -17,6 +20,10 @@ type Options struct {
 	// Algs are the algorithms that Signer has keys for. The first that a client's profile allows signs its
 	// tokens when no other is asked for.
 	Algs []string
+	// Subjects names users to clients.
+	Subjects Subjects
+	// ClientKeys reads a client's registered keys, to encrypt to them; package clientauth does.
+	ClientKeys func(ctx context.Context, c *oauth.Client) (*jose.KeySet, error)
 }
 
 // Issuer makes tokens. It is safe for concurrent use.
@@ -44,6 +51,10 @@ type Mandate struct {
 	IDLifetime     time.Duration
 	AccessClaims   map[string]any // further claims, from policy; reserved names never get here
 	IDClaims       map[string]any
+	UserClaims     map[string]any // of the account, for the ID token; IDClaims win
+	// Unsigned lets the ID token go unsigned to a client that has registered alg none: it leaves over the client's own
+	// connection to the token endpoint (OpenID Connect Core section 2), and no profile asks for more.
+	Unsigned bool
 }
 
 // alg chooses a signing algorithm: the preferred one if the profile allows it, else the first that it does.

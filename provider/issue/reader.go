@@ -42,65 +42,76 @@ func NewReader(issuer string, keys resource.KeySource, store TokenStore, clock o
 // Read returns what an access token says that has neither expired nor been revoked, whoever presents it and
 // whatever has become of its client and user: for revocation. The error is an *oauth.Error, invalid_token when
 // there is no such token.
-func (r *Reader) Read(ctx context.Context, token oauth.Secret) (*resource.Token, error) {
+func (r *Reader) Read(ctx context.Context, token oauth.Secret) (*Held, error) {
 	t, err := r.verifier.Read(ctx, token.Reveal())
 	if err != nil {
 		return nil, err
 	}
-	return t, r.live(ctx, t)
+	held := &Held{Token: t}
+	if held.Grant, err = r.live(ctx, t); err != nil {
+		return nil, err
+	}
+	return held, nil
 }
 
 // Active is Read for a token that is still good for something: its client is enabled, and its user's account
 // accepts the login. It is what introspection reports; whoever lets a sender use the token must ask [resource.Token.CheckSender].
-func (r *Reader) Active(ctx context.Context, token oauth.Secret) (*resource.Token, error) {
-	t, err := r.Read(ctx, token)
+func (r *Reader) Active(ctx context.Context, token oauth.Secret) (*Held, error) {
+	held, err := r.Read(ctx, token)
 	if err != nil {
 		return nil, err
 	}
-	return t, r.usable(ctx, t)
+	if err := r.usable(ctx, held); err != nil {
+		return nil, err
+	}
+	return held, nil
 }
 
-func (r *Reader) usable(ctx context.Context, t *resource.Token) error {
-	client, err := r.store.Client(ctx, t.ClientID)
+// usable finds the token's client and its user.
+func (r *Reader) usable(ctx context.Context, held *Held) error {
+	client, err := r.store.Client(ctx, held.ClientID)
 	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
 		return err
 	}
 	if err != nil || client.Disabled {
 		return oauth.Errorf(oauth.InvalidToken, "the token's client is not usable")
 	}
-	if GrantOf(t.JTI) == "" {
+	held.Client = client
+	if held.Grant == nil {
 		return nil // no user stands behind it
 	}
-	user, err := r.store.User(ctx, t.Subject)
+	user, err := r.store.User(ctx, held.UserID())
 	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
 		return err
 	}
-	if err != nil || !user.Accepts(t.AuthTime) {
+	if err != nil || !user.Accepts(held.AuthTime) {
 		return oauth.Errorf(oauth.InvalidToken, "the user's account is not usable")
 	}
+	held.User = &user
 	return nil
 }
 
-func (r *Reader) live(ctx context.Context, t *resource.Token) error {
+// live returns the grant behind the token, if there is one.
+func (r *Reader) live(ctx context.Context, t *resource.Token) (*oauth.Grant, error) {
 	grantID := GrantOf(t.JTI)
 	revoked, err := r.store.Revoked(ctx, t.JTI, grantID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if revoked {
-		return oauth.Errorf(oauth.InvalidToken, "the access token is revoked")
+		return nil, oauth.Errorf(oauth.InvalidToken, "the access token is revoked")
 	}
 	if grantID == "" {
-		return nil
+		return nil, nil //nolint:nilnil // no grant is a fact, not an error
 	}
 	grant, err := r.store.Grant(ctx, grantID)
 	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
-		return err
+		return nil, err
 	}
 	if err != nil || outdated(t, grant) {
-		return oauth.Errorf(oauth.InvalidToken, "the access token's grant was replaced after it was issued")
+		return nil, oauth.Errorf(oauth.InvalidToken, "the access token's grant was replaced after it was issued")
 	}
-	return nil
+	return &grant, nil
 }
 
 // outdated says whether the token is from before its grant was replaced, which may have ended what the token gives

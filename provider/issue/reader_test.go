@@ -12,13 +12,30 @@ import (
 	"signet/provider/resource"
 )
 
-// shelf has one opaque token, of the grant g1.
+// shelf has one opaque token, of the grant g1, whose user its client knows by another name.
 type shelf struct {
 	issued time.Time
 	scope  string
 	jti    string
 	grant  *oauth.Grant // nil = gone
 	down   error        // of reading the grant
+
+	client  oauth.Client
+	missing string // the kind that is not there
+	broken  string // the kind that cannot be read
+	user    oauth.User
+	asked   *[]string // whose accounts
+}
+
+func (s shelf) fails(kind string) error {
+	switch kind {
+	case s.missing:
+		return fmt.Errorf("%s: %w", kind, oauth.ErrNotFound)
+	case s.broken:
+		return errors.New("disk on fire")
+	default:
+		return nil
+	}
 }
 
 const opaqueToken = oauth.Secret("an-opaque-token-of-forty-three-characters-xx")
@@ -28,16 +45,25 @@ func (s shelf) OpaqueToken(_ context.Context, digest oauth.Digest) (oauth.Opaque
 		return oauth.OpaqueToken{}, oauth.ErrNotFound
 	}
 	claims, err := json.Marshal(map[string]any{
-		"iss": "https://issuer", "sub": "u1", "client_id": "c1", "aud": "https://api", "scope": s.scope, "jti": s.jti,
+		"iss": "https://issuer", "sub": "pairwise", "client_id": "c1", "aud": "https://api", "scope": s.scope, "jti": s.jti,
 		"iat": s.issued.Unix(), "exp": noon.Add(time.Hour).Unix(), "auth_time": noon.Add(-time.Hour).Unix(), "active": true,
 	})
 	return oauth.OpaqueToken{Claims: claims}, err
 }
 func (shelf) Revoked(context.Context, string, string) (bool, error) { return false, nil }
-func (shelf) Client(context.Context, string) (*oauth.Client, error) {
-	return &oauth.Client{ID: "c1"}, nil
+func (s shelf) Client(context.Context, string) (*oauth.Client, error) {
+	s.client.ID = "c1"
+	return &s.client, s.fails("client")
 }
-func (shelf) User(context.Context, string) (oauth.User, error) { return oauth.User{ID: "u1"}, nil }
+
+func (s shelf) User(_ context.Context, id string) (oauth.User, error) {
+	if s.asked != nil {
+		*s.asked = append(*s.asked, id)
+	}
+	s.user.ID = id
+	return s.user, s.fails("user")
+}
+
 func (s shelf) Grant(_ context.Context, id string) (oauth.Grant, error) {
 	if s.grant == nil || id != "g1" {
 		return oauth.Grant{}, errors.Join(s.down, fmt.Errorf("grant: %w", oauth.ErrNotFound))
@@ -76,14 +102,7 @@ func TestReplacedGrants(t *testing.T) {
 				"revocation": second(reader.Read(t.Context(), opaqueToken)),
 				"use":        second(reader.Active(t.Context(), opaqueToken)),
 			} {
-				got := oauth.Code("")
-				var public *oauth.Error
-				if errors.As(err, &public) {
-					got = public.Code
-				} else if err != nil {
-					got = "?"
-				}
-				if got != c.want {
+				if codeOf(err) != c.want {
 					t.Errorf("%s: %v", use, err)
 				}
 			}
@@ -91,4 +110,65 @@ func TestReplacedGrants(t *testing.T) {
 	}
 }
 
-func second(_ *resource.Token, err error) error { return err }
+func second(held *Held, err error) error {
+	if (held == nil) != (err != nil) {
+		return errors.Join(err, errors.New("a token and an error, or neither"))
+	}
+	return err
+}
+
+// The account is the grant's, by whatever name the client knows its user.
+func TestActive(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*shelf)
+		want   oauth.Code // "" = active
+	}{
+		"active":                {func(*shelf) {}, ""},
+		"client disabled":       {func(s *shelf) { s.client.Disabled = true }, oauth.InvalidToken},
+		"client gone":           {func(s *shelf) { s.missing = "client" }, oauth.InvalidToken},
+		"client unreadable":     {func(s *shelf) { s.broken = "client" }, "?"},
+		"user disabled":         {func(s *shelf) { s.user.Disabled = true }, oauth.InvalidToken},
+		"user gone":             {func(s *shelf) { s.missing = "user" }, oauth.InvalidToken},
+		"user unreadable":       {func(s *shelf) { s.broken = "user" }, "?"},
+		"login ended meanwhile": {func(s *shelf) { s.user.ValidFrom = noon }, oauth.InvalidToken},
+		"the client itself":     {func(s *shelf) { s.jti, s.missing = "plain", "user" }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked []string
+			s := shelf{issued: noon, jti: "g1.x", grant: &oauth.Grant{ID: "g1", UserID: "u1"}, asked: &asked}
+			c.change(&s)
+			reader, err := NewReader("https://issuer", noKeys{}, s, func() time.Time { return noon.Add(2 * time.Second) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			held, err := reader.Active(t.Context(), opaqueToken)
+			if code := codeOf(err); code != c.want || (held == nil) != (err != nil) {
+				t.Fatalf("%+v, %v, want %q", held, err, c.want)
+			}
+			for _, id := range asked {
+				if id != "u1" {
+					t.Errorf("the account %q was looked up", id)
+				}
+			}
+			if err != nil {
+				return
+			}
+			if person := s.jti == "g1.x"; held.Client.ID != "c1" || (held.User != nil) != person || held.UserID() != map[bool]string{true: "u1"}[person] {
+				t.Errorf("%+v of user %q", held, held.UserID())
+			}
+		})
+	}
+}
+
+// codeOf is the public code, "?" for an error that is none of a client's.
+func codeOf(err error) oauth.Code {
+	var public *oauth.Error
+	switch {
+	case errors.As(err, &public):
+		return public.Code
+	case err != nil:
+		return "?"
+	default:
+		return ""
+	}
+}

@@ -15,7 +15,7 @@ import (
 // Token is a verified access token.
 type Token struct {
 	Issuer       string
-	Subject      string
+	Subject      string // how the token's client knows the user; another client may know the same user by another name
 	ClientID     string
 	JTI          string
 	Audience     []string

@@ -5,6 +5,7 @@
 package revocation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,8 +13,8 @@ import (
 	"slices"
 
 	"signet/provider/audit"
+	"signet/provider/issue"
 	"signet/provider/oauth"
-	"signet/provider/resource"
 	"signet/provider/web"
 )
 
@@ -25,7 +26,7 @@ type Deps struct {
 	Endpoints []string // this endpoint's URLs at both doors: acceptable assertion audiences
 	Tokens    interface {
 		// Read returns an *oauth.Error with invalid_token for a token that is not live.
-		Read(ctx context.Context, token oauth.Secret) (*resource.Token, error)
+		Read(ctx context.Context, token oauth.Secret) (*issue.Held, error)
 	}
 	Store interface {
 		RefreshToken(ctx context.Context, digest oauth.Digest) (oauth.RefreshToken, error)
@@ -92,7 +93,7 @@ func (e *endpoint) revoke(ctx context.Context, client *oauth.Client, token oauth
 	if err != nil {
 		return nil, err
 	}
-	return e.changes(ctx, client, access.ClientID, audit.TokenRevoked, oauth.AuditEntry{JTI: access.JTI, Subject: access.Subject},
+	return e.changes(ctx, client, access.ClientID, audit.TokenRevoked, oauth.AuditEntry{JTI: access.JTI, Subject: cmp.Or(access.UserID(), access.ClientID)},
 		oauth.RevokeAccessToken{JTI: access.JTI, Until: access.Expiry})
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"signet/provider/audit"
+	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/provider/resource"
 	"signet/provider/web"
@@ -32,6 +33,8 @@ var (
 		At: now, Event: "grant.revoked", RequestID: "r-1", ClientID: "app", Subject: "u1", GrantID: "g1"}}}
 	revokedToken = []oauth.Change{used, oauth.RevokeAccessToken{JTI: "g1.t1", Until: now.Add(5 * time.Minute)}, oauth.RecordAudit{Entry: oauth.AuditEntry{
 		At: now, Event: "token.revoked", RequestID: "r-1", ClientID: "app", Subject: "u1", JTI: "g1.t1"}}}
+	revokedOwn = []oauth.Change{used, oauth.RevokeAccessToken{JTI: "t2", Until: now.Add(5 * time.Minute)}, oauth.RecordAudit{Entry: oauth.AuditEntry{
+		At: now, Event: "token.revoked", RequestID: "r-1", ClientID: "app", Subject: "app", JTI: "t2"}}}
 )
 
 // house is everything that the endpoint works with: one access token "access" and one refresh token
@@ -62,13 +65,17 @@ func (h *house) Authenticate(context.Context, *http.Request, oauth.Params, []str
 }
 
 // Read implements Deps.Tokens.
-func (h *house) Read(_ context.Context, token oauth.Secret) (*resource.Token, error) {
+func (h *house) Read(_ context.Context, token oauth.Secret) (*issue.Held, error) {
 	h.looked++
 	switch {
 	case h.readErr != nil:
 		return nil, h.readErr
 	case token == "access":
-		return &resource.Token{ClientID: "app", Subject: "u1", JTI: "g1.t1", Expiry: now.Add(5 * time.Minute)}, nil
+		held := &issue.Held{Token: &resource.Token{ClientID: "app", Subject: "anna-here", JTI: "g1.t1", Expiry: now.Add(5 * time.Minute)}}
+		held.Grant = &oauth.Grant{ID: "g1", UserID: "u1"}
+		return held, nil
+	case token == "own":
+		return &issue.Held{Token: &resource.Token{ClientID: "app", Subject: "app", JTI: "t2", Expiry: now.Add(5 * time.Minute)}}, nil
 	default:
 		return nil, oauth.Errorf(oauth.InvalidToken, "the access token is not active")
 	}
@@ -131,6 +138,7 @@ func TestRevoked(t *testing.T) {
 		{"refresh token that is revoked", "refresh", func(h *house) { h.refresh.Revoked = true }, revokedGrant},
 		{"public client's", "refresh", func(h *house) { h.client.AuthMethod = oauth.AuthNone }, revokedGrant},
 		{"access token", "access", nil, revokedToken},
+		{"access token of the client itself", "own", nil, revokedOwn},
 		{"unknown", "nonsense", nil, []oauth.Change{used}},
 		{"access token that is no longer live", "access",
 			func(h *house) { h.readErr = oauth.Errorf(oauth.InvalidToken, "the access token has expired") }, []oauth.Change{used}},

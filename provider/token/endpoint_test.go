@@ -122,7 +122,7 @@ func (b *bench) ask(t *testing.T, form url.Values) (int, string, map[string]any)
 	e := New(Deps{
 		Authenticate: b, Endpoints: []string{"https://as/token"}, Bind: b, Details: b, Policy: b, Store: b, Audit: b,
 		Grants:    []oauth.GrantHandler{AuthorizationCode{Store: at, Users: at}, ClientCredentials{Details: b}},
-		Issue:     issue.New(issue.Options{Issuer: "https://as", Signer: b, Random: rand.Reader, Algs: []string{"ES256"}}),
+		Issue:     issue.New(issue.Options{Issuer: "https://as", Signer: b, Random: rand.Reader, Algs: []string{"ES256"}, Subjects: issue.Subjects{Salt: "salt"}}),
 		Record:    audit.NewRecorder(clock, rand.Reader),
 		Catalog:   NewCatalog([]Resource{{ID: "https://api", Scopes: oauth.Scope{"accounts", "payments"}, Alg: "ES256", Lifetime: time.Minute}}),
 		Lifetimes: Lifetimes{IDToken: time.Minute, RefreshToken: time.Hour, Most: time.Hour}, Clock: clock, Log: slog.New(slog.DiscardHandler),

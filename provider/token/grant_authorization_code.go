@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/provider/pkce"
 )
@@ -49,7 +50,8 @@ func (g AuthorizationCode) Redeem(ctx context.Context, req oauth.TokenRequest) (
 	if fault := checkCode(code, req); fault != nil {
 		return oauth.Authorization{}, &oauth.Refusal{Err: fault, Changes: []oauth.Change{oauth.BurnCode{Digest: code.Digest, At: req.Now}}}
 	}
-	if err := userMayGoOn(ctx, g.Users, code.User); err != nil {
+	user, err := userMayGoOn(ctx, g.Users, code.User)
+	if err != nil {
 		return oauth.Authorization{}, err
 	}
 	changes := []oauth.Change{oauth.RedeemCode{Digest: code.Digest, GrantID: code.GrantID, At: req.Now}}
@@ -59,6 +61,7 @@ func (g AuthorizationCode) Redeem(ctx context.Context, req oauth.TokenRequest) (
 	return oauth.Authorization{
 		Subject: code.User, GrantID: code.GrantID, Scope: code.Scope, Resources: code.Request.Resources, Details: code.Request.Details,
 		TellGrant: code.Request.GrantAction != "", Nonce: code.Request.Nonce, Refresh: refreshForCode(req.Client, code), Changes: changes,
+		Claims: code.Request.Claims, UserClaims: issue.ClaimsFor(user, req.Client, nil, code.Request.Claims.IDToken),
 	}, nil
 }
 

@@ -83,7 +83,7 @@ func (g CIBA) approved(ctx context.Context, b oauth.Backchannel, req oauth.Token
 	if err != nil {
 		return oauth.Authorization{}, err
 	}
-	if err := userMayGoOn(ctx, g.Users, *b.User); err != nil {
+	if _, err := userMayGoOn(ctx, g.Users, *b.User); err != nil {
 		return oauth.Authorization{}, err
 	}
 	a.Changes = []oauth.Change{oauth.RedeemBackchannel{Digest: b.Digest, At: req.Now}}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
+	"signet/provider/issue"
 	"signet/provider/oauth"
 )
 
@@ -50,7 +52,8 @@ func (g RefreshToken) Redeem(ctx context.Context, req oauth.TokenRequest) (oauth
 	if err != nil {
 		return oauth.Authorization{}, err
 	}
-	if err := g.check(ctx, token, req); err != nil {
+	user, err := g.check(ctx, token, req)
+	if err != nil {
 		return oauth.Authorization{}, err
 	}
 	granted, changes, err := g.granted(ctx, token)
@@ -66,7 +69,7 @@ func (g RefreshToken) Redeem(ctx context.Context, req oauth.TokenRequest) (oauth
 	}
 	a := oauth.Authorization{
 		Subject: token.User, GrantID: token.GrantID, Scope: scope, Resources: granted.Resources, Details: granted.Details, TellGrant: token.Managed,
-		Changes: changes,
+		Claims: granted.Claims, UserClaims: issue.ClaimsFor(user, req.Client, nil, granted.Claims.IDToken), Changes: changes,
 	}
 	if req.Profile.RotateRefreshTokens {
 		a.Refresh = oauth.RotateRefresh{Old: token, Grace: g.RetryGrace}
@@ -77,8 +80,15 @@ func (g RefreshToken) Redeem(ctx context.Context, req oauth.TokenRequest) (oauth
 	return a, nil
 }
 
-// check refuses a token that is expired, revoked, held by somebody else, or was rotated.
-func (g RefreshToken) check(ctx context.Context, token oauth.RefreshToken, req oauth.TokenRequest) error {
+// check refuses a token that is expired, revoked, held by somebody else, or was rotated. It returns its user's account.
+func (g RefreshToken) check(ctx context.Context, token oauth.RefreshToken, req oauth.TokenRequest) (oauth.User, error) {
+	if err := g.usable(token, req); err != nil {
+		return oauth.User{}, err
+	}
+	return userMayGoOn(ctx, g.Users, token.User)
+}
+
+func (g RefreshToken) usable(token oauth.RefreshToken, req oauth.TokenRequest) error {
 	switch {
 	case token.Revoked:
 		return oauth.Errorf(oauth.InvalidGrant, "the refresh token is revoked")
@@ -93,8 +103,9 @@ func (g RefreshToken) check(ctx context.Context, token oauth.RefreshToken, req o
 		}
 	case !req.Now.Before(token.ExpiresAt):
 		return oauth.Errorf(oauth.InvalidGrant, "the refresh token has expired")
+	default:
+		return nil
 	}
-	return userMayGoOn(ctx, g.Users, token.User)
 }
 
 // granted is the token with what it may still give, and the condition on which it does. Where its client manages the
@@ -113,6 +124,7 @@ func (g RefreshToken) granted(ctx context.Context, token oauth.RefreshToken) (oa
 	}
 	of := token
 	of.Scope, of.Details = token.Scope.Intersect(grant.Scope), within(token.Details, grant.Details)
+	of.Claims.IDToken = stillAsked(token.Claims.IDToken, grant.Claims.IDToken)
 	if len(token.Resources) == 0 {
 		of.Resources = grant.Resources
 	} else if len(grant.Resources) > 0 {
@@ -139,19 +151,32 @@ func within(details, other oauth.Details) oauth.Details {
 	return both
 }
 
+// stillAsked returns those claims that the grant has, too.
+func stillAsked(claims, granted map[string]oauth.ClaimRequest) map[string]oauth.ClaimRequest {
+	if len(claims) == 0 {
+		return nil
+	}
+	both := maps.Clone(claims)
+	maps.DeleteFunc(both, func(name string, _ oauth.ClaimRequest) bool {
+		_, given := granted[name]
+		return !given
+	})
+	return both
+}
+
 // retry recognises a client that lost the response: it comes back soon, and nobody has used the successor.
 func (g RefreshToken) retry(token oauth.RefreshToken, now time.Time) bool {
 	return g.RetryGrace > 0 && !token.SuccessorUsed && now.Sub(token.RotatedAt) <= g.RetryGrace
 }
 
 // userMayGoOn refuses tokens about an account that is disabled, gone, or no longer accepts the login.
-func userMayGoOn(ctx context.Context, users UserStore, login oauth.EndUser) error {
+func userMayGoOn(ctx context.Context, users UserStore, login oauth.EndUser) (oauth.User, error) {
 	user, err := users.User(ctx, login.ID)
 	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
-		return err
+		return oauth.User{}, err
 	}
 	if err != nil || !user.Accepts(login.AuthTime) {
-		return oauth.Errorf(oauth.InvalidGrant, "the user's account is not usable")
+		return oauth.User{}, oauth.Errorf(oauth.InvalidGrant, "the user's account is not usable")
 	}
-	return nil
+	return user, nil
 }

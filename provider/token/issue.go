@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,27 +21,41 @@ type issuance struct {
 	audience []string
 }
 
-// issue makes the tokens that the grant and the policy agreed on. Nothing is stored yet.
-func (e *Endpoint) issue(ctx context.Context, req oauth.TokenRequest, a oauth.Authorization, t target, d policy.Decision) (issuance, error) {
-	entry, err := e.Record.Entry(audit.TokenIssued, oauth.AuditEntry{})
-	if err != nil {
-		return issuance{}, err
-	}
-	m := issue.Mandate{
+// mandate is what the tokens may say: what the grant and the policy agreed on.
+func (e *Endpoint) mandate(req oauth.TokenRequest, a oauth.Authorization, t target, d policy.Decision) issue.Mandate {
+	return issue.Mandate{
 		Now: req.Now, Client: req.Client, Subject: a.Subject, GrantID: a.GrantID, Scope: d.Scope, Audience: t.audience,
 		Details: chosenBy(t.details, d.Details), Confirmation: confirmation(req), Nonce: a.Nonce, Opaque: t.opaque, Alg: t.alg, AllowedAlgs: req.Profile.SigningAlgs,
 		AccessLifetime: chosen(t.lifetime, d.AccessLifetime, e.Lifetimes.Most), IDLifetime: chosen(e.Lifetimes.IDToken, d.IDLifetime, e.Lifetimes.Most),
-		AccessClaims: d.AccessClaims, IDClaims: d.IDClaims,
+		AccessClaims: d.AccessClaims, IDClaims: d.IDClaims, UserClaims: a.UserClaims,
+		Unsigned: req.Profile.Name == oauth.ProfileOpenID && a.AuthReqID == "", // a push does not leave over the client's connection
+	}
+}
+
+// accessToken makes the access token. Nothing is stored yet.
+func (e *Endpoint) accessToken(ctx context.Context, m issue.Mandate) (issuance, error) {
+	entry, err := e.Record.Entry(audit.TokenIssued, oauth.AuditEntry{})
+	if err != nil {
+		return issuance{}, err
 	}
 	access, err := e.Issue.AccessToken(ctx, m)
 	if err != nil {
 		return issuance{}, unavailable(err)
 	}
-	issued := issuance{
+	return issuance{
 		response: &response{
 			AccessToken: access.Value.Reveal(), TokenType: tokenType(m.Confirmation), ExpiresIn: access.ExpiresIn, Scope: m.Scope.String(), Details: m.Details,
 		},
-		changes: access.Changes, entry: entry, jti: access.JTI, audience: t.audience,
+		changes: access.Changes, entry: entry, jti: access.JTI, audience: m.Audience,
+	}, nil
+}
+
+// issue makes the tokens that the grant and the policy agreed on. Nothing is stored yet.
+func (e *Endpoint) issue(ctx context.Context, req oauth.TokenRequest, a oauth.Authorization, t target, d policy.Decision) (issuance, error) {
+	m := e.mandate(req, a, t, d)
+	issued, err := e.accessToken(ctx, m)
+	if err != nil {
+		return issuance{}, err
 	}
 	if a.TellGrant {
 		issued.response.GrantID = a.GrantID
@@ -53,7 +68,7 @@ func (e *Endpoint) issue(ctx context.Context, req oauth.TokenRequest, a oauth.Au
 		return issuance{}, err
 	}
 	if m.Scope.Has(oauth.ScopeOpenID) {
-		beside := issue.Beside{AccessToken: access.Value}
+		beside := issue.Beside{AccessToken: oauth.Secret(issued.response.AccessToken)}
 		if a.AuthReqID != "" { // a push: nobody asked for it, so that the ID token vouches for all of it
 			beside.AuthReqID, beside.RefreshToken = a.AuthReqID, oauth.Secret(issued.response.RefreshToken)
 		}
@@ -90,8 +105,12 @@ func (e *Endpoint) refreshToken(req oauth.TokenRequest, a oauth.Authorization, m
 	return nil
 }
 
-// unavailable is what the client hears when the keys cannot sign: nothing was burnt, so it can retry.
+// unavailable is what the client hears when the keys cannot sign, or when its own cannot be had to encrypt to: nothing
+// was burnt, so it can retry.
 func unavailable(err error) error {
+	if known := (*oauth.Error)(nil); errors.As(err, &known) {
+		return err
+	}
 	return oauth.Errorf(oauth.TemporarilyUnavailable, "tokens cannot be signed at present").Because(fmt.Errorf("issuing: %w", err))
 }
 

@@ -48,7 +48,7 @@ func (p Push) tokens(ctx context.Context, req oauth.TokenRequest, request oauth.
 		return nil, nil, err
 	}
 	a.AuthReqID = authReqID.Reveal()
-	if err := userMayGoOn(ctx, p.Users, *request.User); err != nil {
+	if _, err := userMayGoOn(ctx, p.Users, *request.User); err != nil {
 		return nil, nil, err
 	}
 	target, err := e.target(req, a)

@@ -36,6 +36,11 @@ func proofFor(t *testing.T, url string, access oauth.Secret) (proof, jkt string)
 
 func proofBy(t *testing.T, alg, url string, access oauth.Secret) (proof, jkt string) {
 	t.Helper()
+	return proofOf(t, alg, http.MethodGet, url, access)
+}
+
+func proofOf(t *testing.T, alg, method, url string, access oauth.Secret) (proof, jkt string) {
+	t.Helper()
 	signer, err := jose.Generate(alg, 2048, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +49,7 @@ func proofBy(t *testing.T, alg, url string, access oauth.Secret) (proof, jkt str
 	if err != nil {
 		t.Fatal(err)
 	}
-	proof, err = dpop.Prove(key, dpop.Claim{Method: http.MethodGet, URL: url, Now: noon, JTI: "1", AccessToken: access})
+	proof, err = dpop.Prove(key, dpop.Claim{Method: method, URL: url, Now: noon, JTI: "1", AccessToken: access})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,12 @@
 // Package userinfo is the UserInfo endpoint (OpenID Connect Core section 5.3).
 //
-// Invariant: a claim leaves only when the token's scope asks for it.
+// Invariant: a claim leaves only when the token's scope, or the claims request that its grant was made by, asks for it.
 package userinfo
 
 import (
 	"context"
-	"errors"
+	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 
@@ -16,19 +15,12 @@ import (
 	"signet/provider/web"
 )
 
-// claimsOf lists the claims that each scope asks for (OpenID Connect Core section 5.4).
-var claimsOf = map[string][]string{
-	oauth.ScopeProfile: {"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
-		"website", "gender", "birthdate", "zoneinfo", "locale", "updated_at"},
-	oauth.ScopeEmail:   {"email", "email_verified"},
-	oauth.ScopeAddress: {"address"},
-	oauth.ScopePhone:   {"phone_number", "phone_number_verified"},
-}
+// mediaType is that of an answer that is signed or encrypted (OpenID Connect Core section 5.3.2).
+const mediaType = "application/jwt"
 
 // ClaimNames lists every claim that the endpoint can answer with, sorted, for discovery.
 func ClaimNames() []string {
-	names := slices.Concat(slices.Collect(maps.Values(claimsOf))...)
-	names = append(names, "sub")
+	names := append(oauth.StandardClaims(), "sub")
 	slices.Sort(names)
 	return names
 }
@@ -37,8 +29,9 @@ func ClaimNames() []string {
 type Deps struct {
 	Endpoints []string // this endpoint's URLs at both doors: what a DPoP proof may be for
 	Guard     *issue.Guard
-	Users     interface {
-		User(ctx context.Context, id string) (oauth.User, error)
+	Issue     interface {
+		// Userinfo signs and encrypts the claims as the client has registered; "" = they leave as they are.
+		Userinfo(ctx context.Context, c *oauth.Client, allowed []string, claims map[string]any) (string, error)
 	}
 	Store interface {
 		Commit(ctx context.Context, changes ...oauth.Change) error
@@ -46,53 +39,71 @@ type Deps struct {
 	Log *slog.Logger
 }
 
-// New returns the endpoint.
+// New returns the endpoint: GET and POST.
 func New(deps Deps) http.Handler { return &endpoint{deps} }
 
 type endpoint struct{ Deps }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	claims, err := e.answer(w, r)
+	from, fault := tokenInHeader(w, r)
+	if fault != nil {
+		web.WriteBearerError(w, r, e.Log, fault, e.Guard.Algs()...)
+		return
+	}
+	told, err := e.answer(w, from)
 	if err != nil {
-		web.WriteBearerError(w, r, e.Log, err, e.Guard.Algs()...)
+		web.WriteBearerError(w, from.Request, e.Log, err, e.Guard.Algs()...)
 		return
 	}
 	web.NoStore(w.Header())
-	web.WriteJSON(w, http.StatusOK, claims)
+	if told.jwt == "" {
+		web.WriteJSON(w, http.StatusOK, told.claims)
+		return
+	}
+	w.Header().Set("Content-Type", mediaType)
+	_, _ = io.WriteString(w, told.jwt) // the client is gone when it fails
 }
 
-func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
-	ctx := r.Context()
-	token, changes, err := e.Guard.Admit(w, r, e.Endpoints)
+// answer is what the client is told, and the same as a JWT where it has registered that.
+type answer struct {
+	claims map[string]any
+	jwt    string
+}
+
+// answer admits the client, finds what it may be told, packs that and commits what the request changes.
+func (e *endpoint) answer(w http.ResponseWriter, r request) (*answer, error) {
+	token, changes, err := e.Guard.Admit(w, r.Request, e.Endpoints)
 	if err != nil {
 		return nil, err
 	}
-	if !token.Scope.Has(oauth.ScopeOpenID) {
+	profile, err := e.Guard.Profile(token)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case r.fromForm && profile.Name != oauth.ProfileOpenID: // FAPI 2.0 section 5.3.4
+		return nil, oauth.Errorf(oauth.InvalidRequest, "this client's profile wants the access token in the header")
+	case !token.Scope.Has(oauth.ScopeOpenID):
 		return nil, web.InsufficientScope(oauth.ScopeOpenID)
+	case token.User == nil:
+		return nil, oauth.Errorf(oauth.InvalidToken, "the access token is about no user")
 	}
-	user, err := e.Users.User(ctx, token.Subject)
-	if errors.Is(err, oauth.ErrNotFound) || err == nil && user.Disabled {
-		return nil, oauth.Errorf(oauth.InvalidToken, "the user's account is not usable")
-	}
-	if err != nil {
-		return nil, err
+	told := &answer{claims: claimsOf(token)}
+	if told.jwt, err = e.Issue.Userinfo(r.Context(), token.Client, profile.SigningAlgs, told.claims); err != nil {
+		return nil, unavailable(err)
 	}
 	if len(changes) > 0 {
-		if err := e.Store.Commit(ctx, changes...); err != nil {
+		if err := e.Store.Commit(r.Context(), changes...); err != nil {
 			return nil, err
 		}
 	}
-	return claimsFor(user, token.Scope), nil
+	return told, nil
 }
 
-func claimsFor(user oauth.User, scope oauth.Scope) map[string]any {
-	claims := map[string]any{"sub": user.ID}
-	for _, token := range scope {
-		for _, name := range claimsOf[token] {
-			if value, known := user.Claims[name]; known {
-				claims[name] = value
-			}
-		}
-	}
+// claimsOf are those that the token's scope and its grant's claims request ask for. The subject is the token's: the one
+// that the client knows from the ID token beside it.
+func claimsOf(token *issue.Held) map[string]any {
+	claims := issue.ClaimsFor(*token.User, token.Client, token.Scope, token.Grant.Claims.Userinfo)
+	claims["sub"] = token.Subject
 	return claims
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -22,25 +21,28 @@ import (
 	"signet/provider/resource"
 )
 
-// house is everything that the endpoint works with: one access token "access" of the user "u1".
+// house is everything that the endpoint works with: one access token "access" of the user "u1", whom its client knows
+// as "anna-here".
 type house struct {
-	scope       oauth.Scope
-	user        oauth.User
-	userErr     error
-	peer        *mtls.Peer
-	peerErr     error
-	tokenErr    error
-	verified    int
-	bound       oauth.Confirmation // what the token is bound to
-	own         oauth.Client       // of the token
-	usersLooked []string
-	committed   []oauth.Change
-	commitErr   error
+	scope     oauth.Scope
+	user      oauth.User
+	claims    oauth.ClaimsRequest // of the grant
+	nobody    bool                // stands behind the token
+	peer      *mtls.Peer
+	peerErr   error
+	tokenErr  error
+	verified  int
+	bound     oauth.Confirmation // what the token is bound to
+	own       oauth.Client       // of the token
+	committed []oauth.Change
+	commitErr error
+	signErr   error
 }
 
 func newHouse(scope string) *house {
 	parsed, _ := oauth.ParseScope(scope)
-	return &house{scope: parsed, user: oauth.User{ID: "u1", Username: "anna", PasswordHash: "PRIVATE", Claims: map[string]any{
+	own := oauth.Client{ID: "app", Scope: "openid profile email address phone accounts"}
+	return &house{scope: parsed, own: own, user: oauth.User{ID: "u1", Username: "anna", PasswordHash: "PRIVATE", Claims: map[string]any{
 		"sub": "somebody else", "iss": "https://evil.example", "salary": 1.0, "password_hash": "PRIVATE",
 		"name": "Anna Example", "birthdate": "1980-01-02", "email": "anna@example.com", "email_verified": true,
 		"address": map[string]any{"country": "DE"}, "phone_number": "+49 30 1234",
@@ -48,7 +50,7 @@ func newHouse(scope string) *house {
 }
 
 // Active implements issue.Guard.Tokens.
-func (h *house) Active(_ context.Context, token oauth.Secret) (*resource.Token, error) {
+func (h *house) Active(_ context.Context, token oauth.Secret) (*issue.Held, error) {
 	h.verified++
 	if h.tokenErr != nil {
 		return nil, h.tokenErr
@@ -56,16 +58,16 @@ func (h *house) Active(_ context.Context, token oauth.Secret) (*resource.Token, 
 	if token != "access" {
 		return nil, oauth.Errorf(oauth.InvalidToken, "the access token is not active")
 	}
-	return &resource.Token{Subject: "u1", ClientID: "app", Scope: h.scope, Confirmation: h.bound}, nil
+	held := &issue.Held{Token: &resource.Token{Subject: "anna-here", ClientID: "app", Scope: h.scope, Confirmation: h.bound}, Client: &h.own}
+	if !h.nobody {
+		held.Grant, held.User = &oauth.Grant{ID: "g1", UserID: "u1", Claims: h.claims}, &h.user
+	}
+	return held, nil
 }
 
-// Client implements issue.Guard.Clients.
-func (h *house) Client(context.Context, string) (*oauth.Client, error) { return &h.own, nil }
-
-// User implements Deps.Users.
-func (h *house) User(_ context.Context, id string) (oauth.User, error) {
-	h.usersLooked = append(h.usersLooked, id)
-	return h.user, h.userErr
+// Sign "signs" by showing what it was asked for.
+func (h *house) Sign(_ context.Context, alg, typ string, payload []byte) (string, error) {
+	return alg + "." + typ + "." + string(payload), h.signErr
 }
 
 func (h *house) ask(authorization string, more ...func(*http.Request)) *httptest.ResponseRecorder {
@@ -76,14 +78,19 @@ func (h *house) ask(authorization string, more ...func(*http.Request)) *httptest
 	for _, change := range more {
 		change(r)
 	}
+	return h.send(r)
+}
+
+func (h *house) send(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	New(Deps{
 		Endpoints: []string{endpointURL},
 		Guard: &issue.Guard{
 			Peer:   func(*http.Request) (*mtls.Peer, error) { return h.peer, h.peerErr },
-			Tokens: h, Clients: h, Bind: binder(), Floor: oauth.Profile{Name: oauth.ProfileOpenID, SigningAlgs: []string{"ES256", "RS256"}},
+			Tokens: h, Bind: binder(), Floor: oauth.Profile{Name: oauth.ProfileOpenID, SigningAlgs: []string{"ES256", "RS256"}},
 		},
-		Users: h, Store: h, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Issue: issue.New(issue.Options{Issuer: "https://as.example", Signer: h, Algs: []string{"ES256", "RS256"}}),
+		Store: h, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}).ServeHTTP(w, r)
 	return w
 }
@@ -100,7 +107,7 @@ func fails(t *testing.T, w *httptest.ResponseRecorder, status int, code oauth.Co
 			t.Errorf("WWW-Authenticate %q lacks %q", w.Header().Get("WWW-Authenticate"), part)
 		}
 	}
-	for _, private := range []string{"u1", "Anna", "PRIVATE"} {
+	for _, private := range []string{"u1", "anna", "Anna", "PRIVATE"} {
 		if strings.Contains(w.Body.String(), private) {
 			t.Errorf("the error tells %q: %s", private, w.Body)
 		}
@@ -109,16 +116,16 @@ func fails(t *testing.T, w *httptest.ResponseRecorder, status int, code oauth.Co
 
 // A claim leaves only when the scope asks for it, and nothing in the account can say who somebody is.
 func TestClaimsOfGrantedScopes(t *testing.T) {
-	profile := map[string]any{"sub": "u1", "name": "Anna Example", "birthdate": "1980-01-02"}
-	email := map[string]any{"sub": "u1", "email": "anna@example.com", "email_verified": true}
+	profile := map[string]any{"sub": "anna-here", "name": "Anna Example", "birthdate": "1980-01-02"}
+	email := map[string]any{"sub": "anna-here", "email": "anna@example.com", "email_verified": true}
 	for scope, want := range map[string]map[string]any{
-		"openid":                         {"sub": "u1"},
-		"openid accounts offline_access": {"sub": "u1"},
+		"openid":                         {"sub": "anna-here"},
+		"openid accounts offline_access": {"sub": "anna-here"},
 		"openid profile":                 profile,
 		"email openid":                   email,
-		"openid address":                 {"sub": "u1", "address": map[string]any{"country": "DE"}},
-		"openid phone":                   {"sub": "u1", "phone_number": "+49 30 1234"},
-		"openid profile email address phone": {"sub": "u1", "name": "Anna Example", "birthdate": "1980-01-02", "email": "anna@example.com",
+		"openid address":                 {"sub": "anna-here", "address": map[string]any{"country": "DE"}},
+		"openid phone":                   {"sub": "anna-here", "phone_number": "+49 30 1234"},
+		"openid profile email address phone": {"sub": "anna-here", "name": "Anna Example", "birthdate": "1980-01-02", "email": "anna@example.com",
 			"email_verified": true, "address": map[string]any{"country": "DE"}, "phone_number": "+49 30 1234"},
 	} {
 		t.Run(scope, func(t *testing.T) {
@@ -130,9 +137,6 @@ func TestClaimsOfGrantedScopes(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
-			}
-			if diff := cmp.Diff([]string{"u1"}, h.usersLooked); diff != "" {
-				t.Errorf("whose account: %s", diff)
 			}
 		})
 	}
@@ -148,32 +152,80 @@ func TestClaimNames(t *testing.T) {
 	for _, name := range names {
 		everything[name] = name
 	}
-	answered := claimsFor(oauth.User{ID: "sub", Claims: everything}, oauth.Scope{"openid", "profile", "email", "address", "phone"})
+	scope := oauth.Scope{"openid", "profile", "email", "address", "phone"}
+	answered := claimsOf(&issue.Held{
+		Token: &resource.Token{Subject: "sub", Scope: scope}, Client: &oauth.Client{Scope: scope.String()},
+		Grant: &oauth.Grant{}, User: &oauth.User{Claims: everything},
+	})
 	if diff := cmp.Diff(everything, answered); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestAccountMustBeUsable(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		change func(*house)
-		status int
-		code   oauth.Code
+// Claims that were asked for one by one are there beside the scope's, as far as the client may have them.
+func TestRequestedClaims(t *testing.T) {
+	one := func(name string) map[string]oauth.ClaimRequest {
+		return map[string]oauth.ClaimRequest{name: {Essential: true}}
+	}
+	for name, c := range map[string]struct {
+		registered string
+		claims     oauth.ClaimsRequest
+		want       map[string]any
 	}{
-		{"disabled", func(h *house) { h.user.Disabled = true }, 401, oauth.InvalidToken},
-		{"removed", func(h *house) { h.user, h.userErr = oauth.User{}, fmt.Errorf("user: %w", oauth.ErrNotFound) }, 401, oauth.InvalidToken},
-		{"not readable", func(h *house) { h.userErr = errors.New("PRIVATE: disk on fire") }, 500, oauth.ServerError},
+		"at userinfo":                   {"openid profile email", oauth.ClaimsRequest{Userinfo: one("name")}, map[string]any{"sub": "anna-here", "name": "Anna Example"}},
+		"in the ID token":               {"openid profile email", oauth.ClaimsRequest{IDToken: one("name")}, map[string]any{"sub": "anna-here"}},
+		"not the client's any more":     {"openid email", oauth.ClaimsRequest{Userinfo: one("name")}, map[string]any{"sub": "anna-here"}},
+		"not known":                     {"openid profile", oauth.ClaimsRequest{Userinfo: one("nickname")}, map[string]any{"sub": "anna-here"}},
+		"none that this server answers": {"openid profile", oauth.ClaimsRequest{Userinfo: one("salary")}, map[string]any{"sub": "anna-here"}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := newHouse("openid profile")
-			c.change(h)
-			w := h.ask("Bearer access")
-			fails(t, w, c.status, c.code)
-			if challenged := strings.Contains(w.Header().Get("WWW-Authenticate"), `error="invalid_token"`); challenged != (c.status == 401) {
-				t.Errorf("WWW-Authenticate %q", w.Header().Get("WWW-Authenticate"))
+		t.Run(name, func(t *testing.T) {
+			h := newHouse("openid")
+			h.own.Scope, h.claims = c.registered, c.claims
+			var got map[string]any
+			if err := json.Unmarshal(h.ask("Bearer access").Body.Bytes(), &got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A token of a client that acts for itself is about nobody, whatever its scope says.
+func TestATokenAboutNobody(t *testing.T) {
+	h := newHouse("openid profile")
+	h.nobody = true
+	fails(t, h.ask("Bearer access"), http.StatusUnauthorized, oauth.InvalidToken, `error="invalid_token"`)
+}
+
+// Who has registered it gets a JWT, and nothing else.
+func TestSigned(t *testing.T) {
+	h := newHouse("openid email")
+	h.own.UserinfoAlg = "RS256"
+	w := h.ask("Bearer access")
+	const want = `RS256.JWT.{"aud":"app","email":"anna@example.com","email_verified":true,"iss":"https://as.example","sub":"anna-here"}`
+	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/jwt" || w.Header().Get("Cache-Control") != "no-store" || w.Body.String() != want {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	h.own.Profile = oauth.ProfileFAPI2Security // which has no RS256
+	if w := h.ask("Bearer access"); !strings.HasPrefix(w.Body.String(), "ES256.JWT.") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	h.signErr = errors.New("PRIVATE: sealed")
+	fails(t, h.ask("Bearer access"), http.StatusServiceUnavailable, oauth.TemporarilyUnavailable)
+	h.signErr, h.own.UserinfoEncAlg = nil, "RSA-OAEP-256" // and nothing reads the client's keys here
+	fails(t, h.ask("Bearer access"), http.StatusServiceUnavailable, oauth.TemporarilyUnavailable)
+}
+
+// A proof is not used up by a request that is not answered.
+func TestUnsignedUsesNothingUp(t *testing.T) {
+	proof, jkt := proofFor(t, endpointURL, "access")
+	h := newHouse("openid")
+	h.bound.JKT, h.own.UserinfoAlg, h.signErr = jkt, "ES256", errors.New("sealed")
+	fails(t, h.prove("DPoP access", proof), http.StatusServiceUnavailable, oauth.TemporarilyUnavailable)
+	if h.committed != nil {
+		t.Errorf("committed %v", h.committed)
 	}
 }
 
@@ -182,9 +234,6 @@ func TestScopeOpenIDIsNeeded(t *testing.T) {
 	for _, scope := range []string{"", "profile email", "accounts openid2"} {
 		h := newHouse(scope)
 		fails(t, h.ask("Bearer access"), http.StatusForbidden, oauth.InsufficientScope, `error="insufficient_scope"`, `scope="openid"`)
-		if h.usersLooked != nil {
-			t.Errorf("%q: accounts were looked up: %v", scope, h.usersLooked)
-		}
 	}
 }
 
