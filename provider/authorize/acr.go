@@ -1,28 +1,11 @@
 package authorize
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
 	"signet/provider/oauth"
 )
-
-// maxClaims is the longest claims parameter, in bytes.
-const maxClaims = 8 << 10
-
-// claimsRequest is the claims parameter (OpenID Connect Core section 5.5). Of its claims acr and sub are understood;
-// the others would be voluntary, and a server may leave those out.
-type claimsRequest struct {
-	IDToken map[string]*claimRequest `json:"id_token"`
-}
-
-// claimRequest is one claim's; null, in JSON, asks for it in the default manner.
-type claimRequest struct {
-	Essential bool  `json:"essential"`
-	Value     any   `json:"value"`
-	Values    []any `json:"values"`
-}
 
 // checkACR takes the acceptable authentication contexts, the preferred one first: those of an essential claim alone
 // (OpenID Connect Core section 5.5.1.1), else those asked for voluntarily, else the client's default.
@@ -35,16 +18,6 @@ func checkACR(from inquiry, req *oauth.AuthorizationRequest) *oauth.Error {
 	req.EssentialACR = essential
 	req.ACRValues, fault = from.client.RequestedACR(values)
 	return fault
-}
-
-func readClaims(claims string) (request claimsRequest, fault *oauth.Error) {
-	if claims == "" {
-		return request, nil
-	}
-	if len(claims) > maxClaims || claims[0] != '{' || json.Unmarshal([]byte(claims), &request) != nil {
-		return claimsRequest{}, oauth.Errorf(oauth.InvalidRequest, "claims is malformed or too long")
-	}
-	return request, nil
 }
 
 // claimACR reads the acr claim out of the claims parameter. Essential values replace those asked for otherwise,

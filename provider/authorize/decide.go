@@ -8,18 +8,18 @@ import (
 	"signet/provider/oauth"
 )
 
-// step is what an authorization request needs next: askLogin, askConsent, issueCode or refuse.
+// step is what an authorization request needs next: askLogin, askConsent, issueAnswer or refuse.
 type step interface{ isStep() }
 
 type askLogin struct{}
 type askConsent struct{ user oauth.EndUser }
-type issueCode struct{ user oauth.EndUser }
+type issueAnswer struct{ user oauth.EndUser }
 type refuse struct{ err *oauth.Error }
 
-func (askLogin) isStep()   {}
-func (askConsent) isStep() {}
-func (issueCode) isStep()  {}
-func (refuse) isStep()     {}
+func (askLogin) isStep()    {}
+func (askConsent) isStep()  {}
+func (issueAnswer) isStep() {}
+func (refuse) isStep()      {}
 
 // situation is all that the decision looks at.
 type situation struct {
@@ -28,6 +28,7 @@ type situation struct {
 	user    *oauth.EndUser // who is there; nil = nobody that is known
 	// settled: the user has logged in for this very request, or was found logged in recently enough.
 	settled bool
+	other   bool          // the user is another than the request is about
 	consent oauth.Consent // what the user has agreed to before
 	outcome outcome       // what would come of the request
 	now     time.Time
@@ -43,8 +44,8 @@ func decide(s situation) step {
 		}
 		return askLogin{}
 	}
-	if fault := checkUser(s.request, *s.user); fault != nil {
-		return refuse{fault}
+	if s.other {
+		return refuse{notAskedFor()}
 	}
 	if owner := s.outcome.before.UserID; owner != "" && owner != s.user.ID {
 		return refuse{notTheirs()}
@@ -55,7 +56,7 @@ func decide(s situation) step {
 		}
 		return askConsent{*s.user}
 	}
-	return issueCode{*s.user}
+	return issueAnswer{*s.user}
 }
 
 func needsLogin(s situation) bool {
@@ -65,10 +66,7 @@ func needsLogin(s situation) bool {
 	if s.settled {
 		return false
 	}
-	if checkUser(s.request, *s.user) != nil {
-		return true
-	}
-	if slices.Contains(s.request.Prompt, promptLogin) || slices.Contains(s.request.Prompt, promptSelectAccount) {
+	if s.other || slices.Contains(s.request.Prompt, promptLogin) || slices.Contains(s.request.Prompt, promptSelectAccount) {
 		return true
 	}
 	if s.request.MaxAge == nil {
@@ -90,7 +88,7 @@ func needsConsent(s situation) bool {
 	if s.outcome.prolongs() || s.consent.UserID != s.user.ID || s.consent.ClientID != s.client.ID {
 		return true
 	}
-	return !s.consent.Covers(grant.Scope, grant.Resources, s.now)
+	return !s.consent.Covers(reach(grant.Scope, grant.Claims), grant.Resources, s.now)
 }
 
 // assured says whether the client's identity is certain enough to skip a consent given before. A public

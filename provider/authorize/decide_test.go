@@ -115,7 +115,7 @@ func nameOf(s step) string {
 		return "login"
 	case askConsent:
 		return "consent"
-	case issueCode:
+	case issueAnswer:
 		return "code"
 	case refuse:
 		return string(s.err.Code)

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -61,6 +63,36 @@ type Auditor interface {
 	Add(ctx context.Context, entry oauth.AuditEntry) error
 }
 
+// Subjects says by which subject a client knows a user (OpenID Connect Core section 8); package issue does.
+type Subjects interface {
+	Subject(c *oauth.Client, userID string) (string, error)
+}
+
+// Fetcher gets a document over https; package fetch has one, with limits of address, size and time.
+type Fetcher interface {
+	Get(ctx context.Context, address, accept string) ([]byte, error)
+}
+
+// Decrypter opens a JWE that was encrypted to this server. Errors that wrap jose's are the sender's fault; after any
+// other one nobody knows. Package keys has one.
+type Decrypter interface {
+	Decrypt(ctx context.Context, compact string) (payload []byte, err error)
+}
+
+// Front decides about the access token of an authorization response, and makes it (OpenID Connect Core sections
+// 3.2.2.5 and 3.3.2.5). Nothing is stored by it: the changes go into the commit of the answer. Package token has one.
+type Front func(ctx context.Context, c *oauth.Client, p oauth.Profile, grant oauth.Grant, user oauth.EndUser) (FrontTokens, []oauth.Change, error)
+
+// FrontTokens is an access token that leaves in an authorization response.
+type FrontTokens struct {
+	AccessToken oauth.Secret
+	TokenType   string
+	ExpiresIn   int64 // seconds
+	Scope       oauth.Scope
+	JTI         string
+	DecisionID  string // of the policy's decision
+}
+
 // Deps is what the endpoint works with. All fields are required unless they say otherwise.
 type Deps struct {
 	Store        Store
@@ -72,11 +104,18 @@ type Deps struct {
 	Details      Details
 	Issue        *issue.Issuer
 	Hints        issue.Hints
+	Subjects     Subjects
+	Front        Front     // may be nil while no response type of ResponseTypes has an access token in front
+	Fetch        Fetcher   // gets request objects by reference (OpenID Connect Core section 6.2); nil = none is
+	Decrypt      Decrypter // nil = encrypted request objects are refused
 	// ErrorPage answers with a page for people, where redirecting would be unsafe, and logs err.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, err error)
 	// FormPostPage answers with a form that carries fields to action by POST when the user presses its
 	// button (OAuth 2.0 Form Post Response Mode section 2); clientName is for people.
 	FormPostPage func(w http.ResponseWriter, r *http.Request, clientName, action string, fields url.Values)
+	// SessionState is session_state for an answer to the redirect URI (OpenID Connect Session Management section 2);
+	// "" = none. It may be nil.
+	SessionState func(r *http.Request, c *oauth.Client, redirectURI string) (string, error)
 
 	Issuer        string   // "iss" in every answer (RFC 9207 section 2), "aud" of every request object
 	ResumePath    string   // the path at which Resume is mounted
@@ -87,6 +126,13 @@ type Deps struct {
 	Scopes    []string // all scopes that this server knows; may be empty
 	Resources []string // all resource servers' identifiers (RFC 8707); may be empty
 	ACRs      []string // all authentication contexts that a login here reaches; may be empty
+	// ResponseTypes are those that are served, as ResponseTypes() spells them; a profile may allow fewer.
+	ResponseTypes []string
+	// RequirePKCE asks every request for a code to have a challenge, with the exceptions of checkPKCE. Without it only
+	// public clients need one, and whoever is held to more than OpenID Connect.
+	RequirePKCE bool
+	// PublicWithoutPKCE exempts public clients of OpenID Connect alone, too, against RFC 9700 section 2.1.1.
+	PublicWithoutPKCE bool
 	// GrantManagement serves grant_management_action; without it the parameter is ignored.
 	// GrantActionRequired refuses a request that has none.
 	GrantManagement, GrantActionRequired bool
@@ -121,12 +167,19 @@ func (d Deps) validate() error {
 	need(d.Details != nil, "Details")
 	need(d.Issue != nil, "Issue")
 	need(d.Hints.Issuer != "" && d.Hints.Keys != nil, "Hints")
+	need(d.Subjects != nil, "Subjects")
+	need(len(d.ResponseTypes) > 0, "ResponseTypes")
+	for _, t := range d.ResponseTypes {
+		need(slices.Contains(ResponseTypes(), t), "a known response type, instead of "+strconv.Quote(t)+" in ResponseTypes,")
+		need(!carries(t, partToken) || d.Front != nil, "Front, for "+strconv.Quote(t)+" in ResponseTypes,")
+	}
 	need(d.ErrorPage != nil, "ErrorPage")
 	need(d.FormPostPage != nil, "FormPostPage")
 	need(d.Issuer != "", "Issuer")
 	need(strings.HasPrefix(d.ResumePath, "/"), "ResumePath, an absolute path,")
 	need(len(d.PushEndpoints) > 0, "PushEndpoints")
 	need(d.Floor.Name != "", "Floor")
+	need(!d.RequirePKCE || !d.PublicWithoutPKCE, "one of RequirePKCE and PublicWithoutPKCE, not both,")
 	need(d.CodeLifetime > 0, "a positive CodeLifetime")
 	need(d.RefreshLifetime > 0, "a positive RefreshLifetime")
 	need(d.Lasts != nil, "Lasts")

@@ -46,12 +46,11 @@ func findDestination(from inquiry) (destination, error) {
 
 // destinationOf is the destination of a request that was validated earlier. Minutes may have passed: what its
 // client has lost since counts no more. The errors are for a page.
-func destinationOf(who party, req oauth.AuthorizationRequest) (destination, error) {
+func (e *Endpoint) destinationOf(who party, req oauth.AuthorizationRequest) (destination, error) {
 	if !registered(who.client, req.RedirectURI) || !who.profile.Redirects(req.RedirectURI) {
 		return destination{}, oauth.Errorf(oauth.InvalidRequest, "redirect_uri is no longer registered for this client")
 	}
-	if !req.Scope.Within(who.client.Scopes()) || !who.client.Allows(oauth.GrantAuthorizationCode) ||
-		!allowsResponse(who.client, req.ResponseType) || !slices.Contains(who.profile.ResponseTypes, req.ResponseType) {
+	if !reach(req.Scope, req.Claims).Within(who.client.Scopes()) || !e.serves(who, req.ResponseType) {
 		return destination{}, oauth.Errorf(oauth.InvalidRequest, "the client's registration was reduced meanwhile")
 	}
 	return destination{party: who, redirectURI: req.RedirectURI, mode: req.ResponseMode, state: req.State}, nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
+	"time"
 
 	"signet/provider/oauth"
 	"signet/provider/session"
@@ -49,8 +51,14 @@ func parse(w http.ResponseWriter, r *http.Request) (oauth.Params, *oauth.Error) 
 // receive validates a request, in whatever form it came. After an error the progress has a destination if, and
 // only if, the client may be told.
 func (e *Endpoint) receive(ctx context.Context, who party, params oauth.Params) (progress, error) {
-	if params.Has("request_uri") {
-		return e.receivePushed(ctx, who, params)
+	reference := params.Get("request_uri")
+	switch {
+	case reference != "" && params.Has("request"): // OpenID Connect Core section 6.1, RFC 9101 section 5
+		return progress{}, oauth.Errorf(oauth.InvalidRequest, "request and request_uri exclude each other")
+	case strings.HasPrefix(reference, requestURIPrefix):
+		return e.receivePushed(ctx, who, reference)
+	case reference != "" && !e.fetches(who):
+		return foreignReference(who, params)
 	}
 	from := inquiry{party: who, params: params}
 	unverified := e.open(ctx, &from)
@@ -80,45 +88,54 @@ type progress struct {
 	destination
 	waiting oauth.Interaction
 	ticket  *session.Ticket
+	ends    time.Time // when the session of whoever is present does; zero while nobody is known to be
 }
 
 // advance does what the request needs next.
 func (e *Endpoint) advance(w http.ResponseWriter, r *http.Request, p progress) {
-	user, settled, err := e.present(r, p.waiting)
+	current, settled, err := e.present(r, p.waiting)
 	if err != nil {
 		e.refuse(w, r, p, err)
 		return
 	}
-	consent, err := e.remembered(r.Context(), user, p.client)
+	s, err := e.situation(r.Context(), p, current, settled)
 	if err != nil {
 		e.refuse(w, r, p, err)
 		return
 	}
-	outcome, err := e.foresee(r.Context(), p, e.deps.Clock())
-	if err != nil {
-		e.refuse(w, r, p, err)
-		return
+	if current != nil {
+		p.ends = current.ExpiresAt
 	}
-	next := decide(situation{
-		request: p.waiting.Request, client: p.client, user: user, settled: settled, consent: consent, outcome: outcome,
-		now: e.deps.Clock(),
-	})
-	switch next := next.(type) {
+	switch next := decide(s).(type) {
 	case refuse:
 		e.refuse(w, r, p, next.err)
 	case askLogin:
-		e.ask(w, r, p, outcome, nil)
+		e.ask(w, r, p, s.outcome, nil)
 	case askConsent:
-		e.ask(w, r, p, outcome, &next.user)
-	case issueCode:
-		e.issue(w, r, p, outcome, next.user, false)
+		e.ask(w, r, p, s.outcome, &next.user)
+	case issueAnswer:
+		e.issue(w, r, p, s.outcome, next.user, false)
 	}
 }
 
-// present returns who is at the browser, and whether that person has settled this request's demands on
-// login: it is then the very session that the request was parked with.
-func (e *Endpoint) present(r *http.Request, waiting oauth.Interaction) (user *oauth.EndUser, settled bool, err error) {
-	current, err := e.deps.Sessions.Current(r)
+// situation gathers what the decision looks at; current is nil when nobody is there.
+func (e *Endpoint) situation(ctx context.Context, p progress, current *oauth.Session, settled bool) (s situation, err error) {
+	s = situation{request: p.waiting.Request, client: p.client, settled: settled, now: e.deps.Clock()}
+	if s.outcome, err = e.foresee(ctx, p, s.now); err != nil || current == nil {
+		return s, err
+	}
+	s.user = &current.User
+	if s.other, err = e.isOther(p.client, s.request, *s.user); err != nil {
+		return s, err
+	}
+	s.consent, err = e.remembered(ctx, *s.user, p.client)
+	return s, err
+}
+
+// present returns the session of whoever is at the browser, nil when that is nobody, and whether that person has
+// settled this request's demands on login: it is then the very session that the request was parked with.
+func (e *Endpoint) present(r *http.Request, waiting oauth.Interaction) (current *oauth.Session, settled bool, err error) {
+	current, err = e.deps.Sessions.Current(r)
 	if err != nil || current == nil {
 		return nil, false, err
 	}
@@ -130,14 +147,11 @@ func (e *Endpoint) present(r *http.Request, waiting oauth.Interaction) (user *oa
 		return nil, false, err
 	}
 	settled = waiting.User != nil && waiting.User.SessionID == current.User.SessionID
-	return &current.User, settled, nil
+	return current, settled, nil
 }
 
 // remembered returns what the user has agreed to before, which may be nothing.
-func (e *Endpoint) remembered(ctx context.Context, user *oauth.EndUser, client *oauth.Client) (oauth.Consent, error) {
-	if user == nil {
-		return oauth.Consent{}, nil
-	}
+func (e *Endpoint) remembered(ctx context.Context, user oauth.EndUser, client *oauth.Client) (oauth.Consent, error) {
 	consent, err := e.deps.Store.Consent(ctx, user.ID, client.ID)
 	if errors.Is(err, oauth.ErrNotFound) {
 		return oauth.Consent{}, nil

@@ -31,6 +31,10 @@ func kinds(changes []oauth.Change) (names []string) {
 			names = append(names, "proof")
 		case oauth.StoreCode:
 			names = append(names, "code")
+		case oauth.JoinSession:
+			names = append(names, "join")
+		case oauth.RevokeAccessToken:
+			names = append(names, "front")
 		case oauth.FinishInteraction:
 			names = append(names, "finish")
 		case oauth.RememberConsent:
@@ -73,7 +77,7 @@ func TestLoginThenConsentThenCode(t *testing.T) {
 	if len(r.store.Commits) != 1 {
 		t.Fatalf("%d commits, want one", len(r.store.Commits))
 	}
-	if diff := cmp.Diff([]string{"grant", "code", "finish", "consent", "consent.given", "code.issued"}, kinds(r.store.Commits[0])); diff != "" {
+	if diff := cmp.Diff([]string{"grant", "code", "join", "finish", "consent", "consent.given", "code.issued"}, kinds(r.store.Commits[0])); diff != "" {
 		t.Error(diff)
 	}
 	code := r.codes()[0]
@@ -113,7 +117,7 @@ func TestRememberedConsentNeedsNoPage(t *testing.T) {
 	if len(r.store.Commits) != 1 {
 		t.Fatalf("%d commits, want one", len(r.store.Commits))
 	}
-	if diff := cmp.Diff([]string{"grant", "code", "code.issued"}, kinds(r.store.Commits[0])); diff != "" {
+	if diff := cmp.Diff([]string{"grant", "code", "join", "code.issued"}, kinds(r.store.Commits[0])); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -220,7 +224,7 @@ func TestPost(t *testing.T) {
 	if answer := r.answerOf(r.do(r.Resume(), http.MethodGet, resume, nil), callback); !answer.Has("code") {
 		t.Errorf("answer %v", answer)
 	}
-	if diff := cmp.Diff([]string{"grant", "code", "finish", "code.issued"}, kinds(r.store.Commits[1])); diff != "" {
+	if diff := cmp.Diff([]string{"grant", "code", "join", "finish", "code.issued"}, kinds(r.store.Commits[1])); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -23,6 +23,7 @@ func (e *Endpoint) checkGrantAction(from inquiry, req *oauth.AuthorizationReques
 		if id != "" {
 			return oauth.Errorf(oauth.InvalidRequest, "grant_id needs a grant_management_action")
 		}
+		return nil
 	case oauth.GrantCreate:
 		if id != "" {
 			return oauth.Errorf(oauth.InvalidRequest, "a grant that is to be created has no grant_id yet")
@@ -33,6 +34,9 @@ func (e *Endpoint) checkGrantAction(from inquiry, req *oauth.AuthorizationReques
 		}
 	default:
 		return oauth.Errorf(oauth.InvalidRequest, "grant_management_action has an unknown value")
+	}
+	if !carries(req.ResponseType, partCode) { // the grant_id comes from the token endpoint (Grant Management section 6.2)
+		return oauth.Errorf(oauth.InvalidRequest, "grant_management_action needs a response type with a code")
 	}
 	req.GrantAction, req.GrantID = action, id
 	return nil
@@ -71,7 +75,7 @@ func (e *Endpoint) foresee(ctx context.Context, p progress, now time.Time) (outc
 	}
 	if before.ID == "" {
 		return outcome{grant: oauth.Grant{
-			ClientID: req.ClientID, Scope: req.Scope, Resources: req.Resources, Details: req.Details,
+			ClientID: req.ClientID, Scope: req.Scope, Resources: req.Resources, Details: req.Details, Claims: req.Claims,
 			CreatedAt: now, Managed: req.GrantAction != "", ExpiresAt: until,
 		}}, nil
 	}
@@ -80,8 +84,9 @@ func (e *Endpoint) foresee(ctx context.Context, p progress, now time.Time) (outc
 		grant.Scope = union(before.Scope, req.Scope)
 		grant.Resources = union(before.Resources, req.Resources)
 		grant.Details = mergeDetails(before.Details, req.Details)
+		grant.Claims = before.Claims.Union(req.Claims)
 	} else {
-		grant.Scope, grant.Resources, grant.Details = req.Scope, req.Resources, req.Details
+		grant.Scope, grant.Resources, grant.Details, grant.Claims = req.Scope, req.Resources, req.Details, req.Claims
 	}
 	if until.After(grant.ExpiresAt) {
 		grant.ExpiresAt = until

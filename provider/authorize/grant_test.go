@@ -46,7 +46,7 @@ func TestGrantActions(t *testing.T) {
 			}
 			r.store.Commits = nil
 			r.answerOf(r.do(r.Resume(), http.MethodPost, r.resumeURL(), approve(user)), callback)
-			want := slices.Concat([]string{"changed grant", "code", "finish"}, test.changes, []string{"consent.given", "code.issued"})
+			want := slices.Concat([]string{"changed grant", "code", "join", "finish"}, test.changes, []string{"consent.given", "code.issued"})
 			if diff := cmp.Diff(want, kinds(r.store.Commits[0])); diff != "" {
 				t.Error(diff)
 			}

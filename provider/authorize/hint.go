@@ -44,10 +44,16 @@ func claimSubject(claims string) (string, *oauth.Error) {
 	return subject, nil
 }
 
-// checkUser refuses another user than the client asked for (OpenID Connect Core section 3.1.2.1, id_token_hint).
-func checkUser(req oauth.AuthorizationRequest, user oauth.EndUser) *oauth.Error {
-	if req.Subject != "" && req.Subject != user.ID {
-		return oauth.Errorf(oauth.LoginRequired, "the user whom the request is about is not logged in")
+// isOther says whether the user is another than the request is about, who is named by the subject that the client knows
+// (OpenID Connect Core sections 3.1.2.1, id_token_hint, and 8).
+func (e *Endpoint) isOther(client *oauth.Client, req oauth.AuthorizationRequest, user oauth.EndUser) (bool, error) {
+	if req.Subject == "" {
+		return false, nil
 	}
-	return nil
+	subject, err := e.deps.Subjects.Subject(client, user.ID)
+	return subject != req.Subject, err
+}
+
+func notAskedFor() *oauth.Error {
+	return oauth.Errorf(oauth.LoginRequired, "the user whom the request is about is not logged in")
 }

@@ -128,3 +128,50 @@ func TestBadHints(t *testing.T) {
 		}
 	}
 }
+
+// A client that knows users by other names is asked about them by these (OpenID Connect Core section 8).
+func TestPairwiseHints(t *testing.T) {
+	known, err := newRig(t).deps.Subjects.Subject(&oauth.Client{SubjectType: oauth.SubjectPairwise, RedirectURIs: []string{callback}}, "u1")
+	if err != nil || known == "u1" {
+		t.Fatal(known, err)
+	}
+	for _, test := range []struct {
+		name, subject string
+		claim, good   bool
+	}{
+		{"the client's name, hinted", known, false, true},
+		{"the client's name, claimed", known, true, true},
+		{"ours, hinted", "u1", false, false},
+		{"ours, claimed", "u1", true, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, _ := agreedTo(t, "pairwise")
+			v := params("client_id", "pairwise", "id_token_hint", r.hint(serverKey, "sub", test.subject, "aud", "pairwise"))
+			if test.claim {
+				v = params("client_id", "pairwise", "claims", `{"id_token":{"sub":{"value":"`+test.subject+`"}}}`)
+			}
+			v.Set("prompt", "none")
+			answer := r.answerOf(r.get(v), callback)
+			if answer.Has("code") != test.good || !test.good && answer.Get("error") != "login_required" {
+				t.Errorf("answer %v", answer)
+			}
+			v.Set("prompt", "login consent")
+			r.get(v)
+			user := r.login("u1")
+			answer = r.answerOf(r.do(r.Resume(), http.MethodPost, r.resumeURL(), approve(user)), callback)
+			if answer.Has("code") != test.good || !test.good && answer.Get("error") != "login_required" {
+				t.Errorf("approved: %v", answer)
+			}
+		})
+	}
+}
+
+// A name that cannot be made lets nobody in.
+func TestUnknownNamesLetNobodyIn(t *testing.T) {
+	r, _ := agreedTo(t, "pairwise")
+	r.store.Clients["pairwise"].RedirectURIs = []string{callback, "https://other.example/cb"}
+	v := params("client_id", "pairwise", "prompt", "none", "id_token_hint", r.hint(serverKey, "aud", "pairwise"))
+	if answer := r.answerOf(r.get(v), callback); answer.Get("error") != "server_error" || len(r.store.Grants) != 0 {
+		t.Errorf("answer %v", answer)
+	}
+}

@@ -6,14 +6,20 @@ import (
 	"net/http"
 	"time"
 
-	"signet/provider/audit"
 	"signet/provider/oauth"
-	"signet/provider/web"
 )
 
 // approve takes the user's approval. It counts for what the page showed; where a grant has been changed meanwhile by
 // another request, the user is asked again.
 func (e *Endpoint) approve(w http.ResponseWriter, r *http.Request, p progress, user oauth.EndUser) {
+	other, err := e.isOther(p.client, p.waiting.Request, user)
+	if err == nil && other {
+		err = notAskedFor()
+	}
+	if err != nil {
+		e.refuse(w, r, p, err)
+		return
+	}
 	o, err := e.foresee(r.Context(), p, e.deps.Clock())
 	switch {
 	case err != nil:
@@ -25,20 +31,21 @@ func (e *Endpoint) approve(w http.ResponseWriter, r *http.Request, p progress, u
 	}
 }
 
-// issue makes the code and the answer, commits all that they imply, and only then sends it (RFC 6749 section
-// 4.1.2). given says that the user has just agreed on the consent page.
+// issue makes what the response type asks for and the answer, commits all that they imply, and only then sends it (RFC
+// 6749 section 4.1.2, OpenID Connect Core sections 3.2.2.5 and 3.3.2.5). given says that the user has just agreed on the
+// consent page.
 func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, p progress, o outcome, user oauth.EndUser, given bool) {
 	user, err := e.settleACR(user, p.waiting.Request)
 	if err != nil {
 		e.uncommitted(w, r, p, err)
 		return
 	}
-	code, changes, err := e.approval(r.Context(), p, o, user, given)
+	out, changes, err := e.approval(r.Context(), p, o, user, given)
 	if err != nil {
 		e.uncommitted(w, r, p, err)
 		return
 	}
-	answer, err := e.successful(r.Context(), p, user, code)
+	answer, err := e.successful(r, p, user, out)
 	if err == nil {
 		err = e.deps.Store.Commit(r.Context(), changes...)
 	}
@@ -53,7 +60,7 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, p progress, o o
 }
 
 // uncommitted answers a request whose commit failed. When it came second - the same form was sent twice, or a
-// request_uri answered in two windows - the client has its answer already: one code only, and a page for this one.
+// request_uri answered in two windows - the client has its answer already: one only, and a page for this one.
 func (e *Endpoint) uncommitted(w http.ResponseWriter, r *http.Request, p progress, err error) {
 	var lost *oauth.Conflict
 	if !errors.As(err, &lost) {
@@ -67,43 +74,58 @@ func (e *Endpoint) uncommitted(w http.ResponseWriter, r *http.Request, p progres
 	e.deps.ErrorPage(w, r, err)
 }
 
-// approval returns a new code and the one commit that makes it good.
-func (e *Endpoint) approval(ctx context.Context, p progress, o outcome, user oauth.EndUser, given bool) (oauth.Secret, []oauth.Change, error) {
-	code, err := oauth.NewSecret(e.deps.Random)
-	if err != nil {
-		return "", nil, err
-	}
+// handout is what an approval gives the client.
+type handout struct {
+	code   oauth.Secret // "" = none
+	access FrontTokens  // the zero one = none
+	grant  oauth.Grant  // that both are good for
+}
+
+// approval returns what the client is given, and the one commit that makes it good.
+func (e *Endpoint) approval(ctx context.Context, p progress, o outcome, user oauth.EndUser, given bool) (handout, []oauth.Change, error) {
 	req, now := p.waiting.Request, e.deps.Clock()
 	grant, change, err := e.settle(o, req.GrantAction, user, now)
 	if err != nil {
-		return "", nil, err
+		return handout{}, nil, err
 	}
-	// The code is good for the whole of the grant, which after a merge is more than was asked for now.
-	granted := req
-	granted.Scope, granted.Resources, granted.Details = grant.Scope, grant.Resources, grant.Details
-	changes := append([]oauth.Change{change, oauth.StoreCode{Code: oauth.AuthorizationCode{
-		Digest: code.Digest(), ClientID: p.client.ID, GrantID: grant.ID, Request: granted, User: user,
-		Scope: grant.Scope, GrantSeen: grant.Version(), IssuedAt: now, ExpiresAt: e.codeUntil(p, now),
-	}}}, p.answered(now)...)
-	events := []audit.Event{audit.CodeIssued}
+	// What is given is good for the whole of the grant, which after a merge is more than was asked for now.
+	p.waiting.Request.Scope, p.waiting.Request.Resources = grant.Scope, grant.Resources
+	p.waiting.Request.Details, p.waiting.Request.Claims = grant.Details, grant.Claims
+	out, changes := handout{grant: grant}, []oauth.Change{change}
+	if carries(req.ResponseType, partCode) {
+		if out.code, err = oauth.NewSecret(e.deps.Random); err != nil {
+			return handout{}, nil, err
+		}
+		changes = append(changes, e.storeCode(p, out, user, now))
+	}
+	if carries(req.ResponseType, partToken) {
+		var implied []oauth.Change
+		if out.access, implied, err = e.deps.Front(ctx, p.client, p.profile, grant, user); err != nil {
+			return handout{}, nil, err
+		}
+		changes = append(changes, implied...)
+	}
+	changes = append(append(changes, joins(p, grant, user)), p.answered(now)...)
 	if given {
-		changes = append(changes, e.agreed(p.client, granted, user, now)...)
-		events = []audit.Event{audit.ConsentGiven, audit.CodeIssued}
+		changes = append(changes, e.agreed(p.client, p.waiting.Request, user, now)...)
 	}
-	about := oauth.AuditEntry{
-		RequestID: web.RequestID(ctx), ClientID: p.client.ID, Subject: user.ID, GrantID: grant.ID, Detail: describe(granted, user),
-	}
-	for _, event := range events {
-		if event == audit.CodeIssued {
-			about.Detail = withAnswer(about.Detail, req)
-		}
-		entry, err := e.recorder.Change(event, about)
-		if err != nil {
-			return "", nil, err
-		}
-		changes = append(changes, entry)
-	}
-	return code, changes, nil
+	entries, err := e.entries(ctx, p, out, user, given)
+	return out, append(changes, entries...), err
+}
+
+func (e *Endpoint) storeCode(p progress, out handout, user oauth.EndUser, now time.Time) oauth.Change {
+	return oauth.StoreCode{Code: oauth.AuthorizationCode{
+		Digest: out.code.Digest(), ClientID: p.client.ID, GrantID: out.grant.ID, Request: p.waiting.Request, User: user,
+		Scope: out.grant.Scope, GrantSeen: out.grant.Version(), IssuedAt: now, ExpiresAt: e.codeUntil(p, now),
+	}}
+}
+
+// joins notes the client's part in the user's session, so that its logout finds it.
+func joins(p progress, grant oauth.Grant, user oauth.EndUser) oauth.Change {
+	return oauth.JoinSession{Participation: oauth.Participation{
+		SessionID: user.SessionID, ClientID: p.client.ID, GrantID: grant.ID,
+		Offline: grant.Scope.Has(oauth.ScopeOfflineAccess), Until: p.ends,
+	}}
 }
 
 // agreed are the changes that remember an approval for as long as the page said. After the approval of a replacement
@@ -115,7 +137,8 @@ func (e *Endpoint) agreed(client *oauth.Client, granted oauth.AuthorizationReque
 	}
 	until := now.Add(e.deps.Lasts(client, granted.Scope))
 	return append(changes, oauth.RememberConsent{Consent: oauth.Consent{
-		UserID: user.ID, ClientID: client.ID, Agreed: oauth.Agreement(granted.Scope, granted.Resources, until), At: now,
+		UserID: user.ID, ClientID: client.ID, At: now,
+		Agreed: oauth.Agreement(reach(granted.Scope, granted.Claims), granted.Resources, until),
 	}})
 }
 
@@ -129,16 +152,4 @@ func (p progress) answered(now time.Time) []oauth.Change {
 		changes = append(changes, oauth.UsePushed{Digest: p.waiting.Pushed, At: now})
 	}
 	return changes
-}
-
-// describe is what the audit log keeps of what was agreed to.
-func describe(req oauth.AuthorizationRequest, user oauth.EndUser) map[string]any {
-	detail := map[string]any{"scope": req.Scope.String(), "resources": req.Resources, "acr": user.ACR}
-	if len(req.Details) > 0 {
-		detail["authorization_details"] = req.Details
-	}
-	if req.GrantAction != "" {
-		detail["grant_management_action"] = string(req.GrantAction)
-	}
-	return detail
 }

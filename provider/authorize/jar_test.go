@@ -15,9 +15,10 @@ import (
 	"signet/provider/oauth"
 )
 
-// Only what is inside a request object counts, whatever stands beside it.
+// Of who has to sign, only what is inside a request object counts, whatever stands beside it (RFC 9101 section 6.3).
 func TestRequestObjectByValue(t *testing.T) {
 	r := newRig(t)
+	r.store.Clients["app"].RequireSignedRequest = true
 	r.get(withObject("app", r.object("app", "max_age", 300, "resource", []string{accounts}, "unknown", true, "sub", nil,
 		"authorization_details", []any{map[string]any{"type": "payment", "amount": 1}},
 		"claims", map[string]any{"id_token": map[string]any{"acr": map[string]any{"essential": true, "value": "pw"}}},
@@ -159,6 +160,7 @@ func TestBadRequestObjectNeverRedirectsElsewhere(t *testing.T) {
 		})
 	}
 	r := newRig(t)
+	r.store.Clients["app"].RequireSignedRequest = true
 	object := r.object("app", "redirect_uri", nil)
 	if text := page(t, r.get(withObject("app", object))); !strings.Contains(text, "redirect_uri is missing") {
 		t.Errorf("a redirect_uri outside of a good request object counts: %q", text)

@@ -65,6 +65,7 @@ func TestJWTSecuredAnswers(t *testing.T) {
 		t.Run(test.mode+" "+test.responseType, func(t *testing.T) {
 			r := newRig(t)
 			r.store.Clients["advanced"].Profile = ""
+			r.store.Clients["advanced"].GrantTypes = []string{oauth.GrantAuthorizationCode, oauth.GrantImplicit}
 			r.signsAnswers("app", "advanced")
 			r.login("u1")
 			r.consent("u1", oauth.Scope{"openid", "accounts"})

@@ -89,11 +89,6 @@ func modeFor(from inquiry, redirectURI string) (mode string, fault *oauth.Error)
 	return mode, fault
 }
 
-// carriesToken says whether the response type puts a token into the answer, which must then not be a query.
-func carriesToken(responseType string) bool {
-	return slices.ContainsFunc(strings.Fields(responseType), func(part string) bool { return part == "id_token" || part == "token" })
-}
-
 // withQuery appends to a URI that may have a query already, which stays as it is (RFC 6749 section 3.1.2).
 func withQuery(uri string, answer url.Values) string {
 	switch {

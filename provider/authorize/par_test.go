@@ -130,7 +130,7 @@ func TestPushedRequestIsAnsweredOnce(t *testing.T) {
 	if !answer.Has("code") || answer.Get("state") != "s&1" {
 		t.Errorf("answer %v", answer)
 	}
-	if diff := cmp.Diff([]string{"grant", "code", "finish", "pushed is used", "consent", "consent.given", "code.issued"}, kinds(r.store.Commits[0])); diff != "" {
+	if diff := cmp.Diff([]string{"grant", "code", "join", "finish", "pushed is used", "consent", "consent.given", "code.issued"}, kinds(r.store.Commits[0])); diff != "" {
 		t.Error(diff)
 	}
 	if text := page(t, r.do(r.Resume(), http.MethodPost, resumes[1], approve(user))); !strings.Contains(text, "invalid_request_uri") || len(r.codes()) != 1 {

@@ -3,6 +3,7 @@ package authorize
 import (
 	"context"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"net/http"
@@ -88,6 +89,86 @@ func (r *rig) Check(_ *oauth.Client, raw string) (oauth.Details, *oauth.Error) {
 		return nil, oauth.Errorf(oauth.InvalidDetails, "no payment")
 	}
 	return details, nil
+}
+
+// front implements Front: one access token, and a change that stands for those that it implies.
+func (r *rig) front(_ context.Context, c *oauth.Client, p oauth.Profile, grant oauth.Grant, user oauth.EndUser) (FrontTokens, []oauth.Change, error) {
+	if r.frontErr != nil {
+		return FrontTokens{}, nil, r.frontErr
+	}
+	if c == nil || p.Name == "" || grant.ID == "" || grant.UserID != user.ID {
+		r.t.Errorf("a token is asked for %v, %s, %+v, %+v", c, p.Name, grant, user)
+	}
+	return FrontTokens{
+		AccessToken: "access-1", TokenType: "Bearer", ExpiresIn: 300, Scope: grant.Scope, JTI: "jti-1", DecisionID: "d1",
+	}, []oauth.Change{oauth.RevokeAccessToken{JTI: "jti-1"}}, nil
+}
+
+// Get implements Fetcher.
+func (r *rig) Get(_ context.Context, address, _ string) ([]byte, error) {
+	r.fetched = append(r.fetched, address)
+	document, ok := r.documents[address]
+	if !ok {
+		return nil, errDisk
+	}
+	return []byte(document), nil
+}
+
+// Decrypt implements Decrypter, with one key.
+func (r *rig) Decrypt(_ context.Context, compact string) ([]byte, error) {
+	if r.failing != nil {
+		return nil, r.failing
+	}
+	encrypted, err := jose.ReadEncrypted(compact)
+	if err != nil {
+		return nil, err
+	}
+	contentKey, err := decryptionKey.DecryptKey(encrypted.Key)
+	if err != nil {
+		return nil, err
+	}
+	return encrypted.Open(contentKey)
+}
+
+// decryptionKey is what clients encrypt to.
+var decryptionKey = func() *jose.DecryptionKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	made, err := jose.NewDecryptionKey(jose.DecryptionAlg, "", key)
+	if err != nil {
+		panic(err)
+	}
+	return made
+}()
+
+// encrypted is a JWT that only the server can read.
+func encrypted(t *testing.T, compact string) string {
+	t.Helper()
+	raw, err := jose.MarshalKeySet([]jose.PublicKey{{Alg: decryptionKey.Alg(), Kid: decryptionKey.Kid(), Public: decryptionKey.Public()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := jose.ParseKeySet(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := set.Encrypt([]byte(compact), jose.Encryption{Alg: jose.DecryptionAlg, Enc: "A256GCM", ContentType: "JWT"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// unsigned is a request object of alg none.
+func unsigned(t *testing.T, claims map[string]any) string {
+	t.Helper()
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return jose.Unsigned("", payload)
 }
 
 // serverKeys are the keys that the server's ID tokens are signed with.

@@ -11,20 +11,13 @@ import (
 // receivePushed finds the request that waits at a request_uri of ours (RFC 9126 section 4). What stands beside the
 // request_uri counts for nothing. A reload finds the request again: it is used up by its answer, not by a page that
 // is looked at (FAPI 2.0 section 5.3.2.2 note 3).
-func (e *Endpoint) receivePushed(ctx context.Context, who party, params oauth.Params) (progress, error) {
-	reference, ours := strings.CutPrefix(params.Get("request_uri"), requestURIPrefix)
-	switch {
-	case params.Has("request"): // RFC 9101 section 5
-		return progress{}, oauth.Errorf(oauth.InvalidRequest, "request and request_uri exclude each other")
-	case !ours:
-		return foreignReference(who, params)
-	}
-	digest := oauth.Secret(reference).Digest()
+func (e *Endpoint) receivePushed(ctx context.Context, who party, reference string) (progress, error) {
+	digest := oauth.Secret(strings.TrimPrefix(reference, requestURIPrefix)).Digest()
 	pushed, err := e.deps.Store.Pushed(ctx, digest)
 	if err = e.judgePushed(who, pushed, err); err != nil {
 		return progress{}, err
 	}
-	d, err := destinationOf(who, pushed.Request)
+	d, err := e.destinationOf(who, pushed.Request)
 	if err != nil {
 		return progress{}, err
 	}
@@ -44,13 +37,4 @@ func (e *Endpoint) judgePushed(who party, pushed oauth.PushedRequest, err error)
 		return oauth.Errorf(oauth.InvalidRequestURI, "the request_uri has expired")
 	}
 	return nil
-}
-
-// foreignReference refuses a request object by reference (OpenID Connect Core section 6.2): nothing is fetched.
-func foreignReference(who party, params oauth.Params) (progress, error) {
-	d, err := findDestination(inquiry{party: who, params: params})
-	if err != nil {
-		return progress{}, oauth.Errorf(oauth.InvalidRequestURI, "the request_uri is none of this server's")
-	}
-	return progress{destination: d}, oauth.Errorf(oauth.RequestURINotSupported, "only request_uris of this server are supported")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 
@@ -77,7 +78,7 @@ func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, p progress, er
 		return
 	}
 	var lost *oauth.Conflict
-	switch endErr := e.end(r, p, web.Public(err).Code); {
+	switch endErr := e.end(r, p, err); {
 	case errors.As(endErr, &lost): // the client has its answer already
 		e.deps.ErrorPage(w, r, endErr)
 		return
@@ -99,9 +100,15 @@ func failure(code oauth.Code) bool {
 
 // end commits that the request was refused. Where nothing is to be committed, its audit entry goes through the queue.
 // What nobody who is logged in has sent is only logged: strangers must not be able to fill the audit log.
-func (e *Endpoint) end(r *http.Request, p progress, code oauth.Code) error {
+func (e *Endpoint) end(r *http.Request, p progress, why error) error {
+	shown, detail := web.Public(why), map[string]any{}
+	var refusal *oauth.Refusal
+	if errors.As(why, &refusal) { // policy's, of an access token in the answer
+		maps.Copy(detail, refusal.Detail)
+	}
+	detail["error"] = string(shown.Code)
 	about := oauth.AuditEntry{
-		RequestID: web.RequestID(r.Context()), ClientID: p.client.ID, Detail: map[string]any{"error": string(code)},
+		RequestID: web.RequestID(r.Context()), ClientID: p.client.ID, DecisionID: shown.Decision, Detail: detail,
 	}
 	current, err := e.deps.Sessions.Current(r)
 	known := err == nil && current != nil
@@ -109,7 +116,7 @@ func (e *Endpoint) end(r *http.Request, p progress, code oauth.Code) error {
 		about.Subject = current.User.ID
 	}
 	changes := p.answered(e.deps.Clock())
-	if len(changes) == 0 || failure(code) {
+	if len(changes) == 0 || failure(shown.Code) {
 		if known {
 			e.recordRefusal(r.Context(), about)
 		}

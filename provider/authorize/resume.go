@@ -45,7 +45,7 @@ func (e *Endpoint) resume(r *http.Request) (progress, error) {
 	if err != nil {
 		return progress{}, err
 	}
-	to, err := destinationOf(who, waiting.Request)
+	to, err := e.destinationOf(who, waiting.Request)
 	if err != nil {
 		return progress{}, err
 	}
@@ -60,10 +60,14 @@ func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request, p progress) {
 		e.deps.ErrorPage(w, r, fault)
 		return
 	}
-	user, settled, err := e.present(r, p.waiting)
+	current, settled, err := e.present(r, p.waiting)
 	if err != nil {
 		e.deps.ErrorPage(w, r, err)
 		return
+	}
+	var user *oauth.EndUser
+	if current != nil {
+		user, p.ends = &current.User, current.ExpiresAt
 	}
 	switch form.Get(session.FieldDecision) {
 	case session.DecisionDeny:
@@ -72,10 +76,6 @@ func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request, p progress) {
 		if !settled || form.Get(session.FieldSession) != user.SessionID {
 			// Somebody else is logged in by now, or nobody: ask again rather than guess.
 			web.SeeOther(w, session.PageURL(e.deps.ResumePath, p.waiting.Digest))
-			return
-		}
-		if fault := checkUser(p.waiting.Request, *user); fault != nil {
-			e.refuse(w, r, p, fault)
 			return
 		}
 		e.approve(w, r, p, *user)

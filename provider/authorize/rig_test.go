@@ -31,6 +31,11 @@ type rig struct {
 	asked   []oauth.Interaction // what Interact was called with
 	sender  binding.Sender      // what whoever pushes has proved to hold
 	failing error               // what signing returns
+
+	frontErr  error             // what an access token in the answer is refused with
+	documents map[string]string // what Get finds
+	fetched   []string
+	state     string // session_state of every answer
 }
 
 const (
@@ -38,6 +43,8 @@ const (
 	callback = "https://app.example/cb"
 	accounts = "https://localhost:9446"
 	pushURL  = issuer + "/par"
+
+	sessionLifetime = 8 * time.Hour
 )
 
 func newRig(t *testing.T) *rig {
@@ -56,12 +63,23 @@ func newRig(t *testing.T) *rig {
 	fapi.ID, fapi.Profile = "fapi", oauth.ProfileFAPI2Security
 	signing.ID, signing.Profile = "signing", oauth.ProfileFAPI2MessageSigning
 	advanced.ID, advanced.Profile, advanced.ResponseTypes = "advanced", oauth.ProfileFAPI1Advanced, []string{"code", "code id_token"}
+	// web has every response type, single the implicit flow's alone; pairwise knows users by other names.
+	web := *app
+	web.ID, web.ResponseTypes, web.Scope = "web", ResponseTypes(), "openid profile email accounts offline_access"
+	web.GrantTypes = append(slices.Clone(app.GrantTypes), oauth.GrantImplicit)
+	single, pairwise := web, web
+	single.ID, single.GrantTypes = "single", []string{oauth.GrantImplicit}
+	single.ResponseTypes = []string{oauth.ResponseIDToken, oauth.ResponseIDTokenToken}
+	pairwise.ID, pairwise.SubjectType = "pairwise", oauth.SubjectPairwise
 	off.ID, off.Disabled = "off", true
 	odd.ID, odd.Profile = "odd", "unheard-of"
 	machine.ID, machine.GrantTypes = "machine", []string{oauth.GrantClientCredentials}
 	r.store = sessiontest.NewStore(
-		[]*oauth.Client{app, native, &fapi, &off, &odd, &machine, &signing, &advanced},
-		[]oauth.User{{ID: "u1", Username: "anna"}, {ID: "u2", Username: "ben"}},
+		[]*oauth.Client{app, native, &fapi, &off, &odd, &machine, &signing, &advanced, &web, &single, &pairwise},
+		[]oauth.User{
+			{ID: "u1", Username: "anna", Claims: map[string]any{"name": "Anna", "email": "anna@bank.example", "nickname": "an"}},
+			{ID: "u2", Username: "ben"},
+		},
 	)
 	r.Endpoint = r.endpoint()
 	return r
@@ -69,10 +87,13 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) endpoint() *Endpoint {
 	clock := func() time.Time { return r.now }
-	manager, err := session.New(session.Deps{Store: r.store, Clock: clock, Random: rand.Reader, Lifetime: 8 * time.Hour})
+	manager, err := session.New(session.Deps{Store: r.store, Clock: clock, Random: rand.Reader, Lifetime: sessionLifetime})
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	issuing := issue.New(issue.Options{
+		Issuer: issuer, Signer: r, Random: rand.Reader, Algs: []string{"ES256", "PS256"}, Subjects: issue.Subjects{Salt: "salt"},
+	})
 	endpoint, err := New(Deps{
 		Store: r.store, Sessions: manager, Interact: r, Audit: r.store,
 		ErrorPage: func(w http.ResponseWriter, _ *http.Request, err error) {
@@ -81,12 +102,13 @@ func (r *rig) endpoint() *Endpoint {
 		FormPostPage: func(w http.ResponseWriter, _ *http.Request, name, action string, fields url.Values) {
 			_, _ = w.Write([]byte("FORM " + name + " " + action + " " + fields.Encode()))
 		},
-		Authenticate: r.authenticator(clock), Bind: r, Details: r, Issue: issue.New(issue.Options{
-			Issuer: issuer, Signer: r, Random: rand.Reader, Algs: []string{"ES256", "PS256"},
-		}), Hints: issue.Hints{Issuer: issuer, Keys: serverKeys{}},
+		Authenticate: r.authenticator(clock), Bind: r, Details: r, Issue: issuing, Subjects: issuing,
+		Hints: issue.Hints{Issuer: issuer, Keys: serverKeys{}}, Front: r.front, Decrypt: r,
+		SessionState:  func(*http.Request, *oauth.Client, string) (string, error) { return r.state, nil },
+		ResponseTypes: ResponseTypes(), RequirePKCE: true,
 		Issuer: issuer, ResumePath: "/authorize/resume", PushEndpoints: []string{pushURL}, Floor: oauth.Profiles[oauth.ProfileOpenID],
 		ACRs: []string{"pw", "urn:bank:sca"}, GrantManagement: true,
-		Scopes: []string{"openid", "profile", "accounts", "payments", "offline_access"}, Resources: []string{accounts, "https://other.example"},
+		Scopes: []string{"openid", "profile", "email", "accounts", "payments", "offline_access"}, Resources: []string{accounts, "https://other.example"},
 		CodeLifetime: time.Minute, RefreshLifetime: time.Hour, Lasts: lasts, InteractionLifetime: 15 * time.Minute,
 		PushedLifetime: time.Minute, ResponseLifetime: 5 * time.Minute, IDTokenLifetime: 10 * time.Minute,
 		Clock: clock, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),

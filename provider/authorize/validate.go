@@ -44,9 +44,9 @@ func (e *Endpoint) validate(ctx context.Context, from inquiry, d destination) (o
 		Signed: from.signed, Pushed: from.pushed,
 	}
 	for _, rule := range []rule{
-		checkLengths, checkMode, checkUnsupported, checkClient, checkForm, checkResponseType, checkPKCE, checkDPoPKey,
-		e.checkDetails, e.checkScope, e.checkResources, checkNonce, checkPrompt, checkMaxAge, checkACR, e.checkReach, e.checkSubject,
-		e.checkGrantAction,
+		checkLengths, checkMode, checkUnsupported, checkClient, checkForm, e.checkResponseType, e.checkPKCE, checkDPoPKey,
+		e.checkDetails, e.checkScope, e.checkResources, checkNonce, checkPrompt, checkMaxAge, checkDisplay, checkClaims, checkACR,
+		e.checkReach, e.checkSubject, e.checkGrantAction,
 	} {
 		if err := rule(from, &req); err != nil {
 			return oauth.AuthorizationRequest{}, err
@@ -84,10 +84,7 @@ func checkUnsupported(from inquiry, _ *oauth.AuthorizationRequest) *oauth.Error 
 }
 
 func checkClient(from inquiry, _ *oauth.AuthorizationRequest) *oauth.Error {
-	switch {
-	case !from.client.Allows(oauth.GrantAuthorizationCode):
-		return oauth.Errorf(oauth.UnauthorizedClient, "the client is not registered for the authorization code grant")
-	case !slices.Contains(from.profile.AuthMethods, from.client.AuthMethod):
+	if !slices.Contains(from.profile.AuthMethods, from.client.AuthMethod) {
 		return oauth.Errorf(oauth.UnauthorizedClient, "the client's authentication method is not allowed by its profile")
 	}
 	return nil
@@ -121,9 +118,14 @@ func checkPrompt(from inquiry, req *oauth.AuthorizationRequest) *oauth.Error {
 	return nil
 }
 
+// checkMaxAge takes max_age, or else the client's default (OpenID Connect Registration section 2).
 func checkMaxAge(from inquiry, req *oauth.AuthorizationRequest) *oauth.Error {
 	text := from.params.Get("max_age")
 	if text == "" {
+		if standard := from.client.DefaultMaxAge; standard != nil {
+			age := max(0, min(*standard, maxMaxAge))
+			req.MaxAge = &age
+		}
 		return nil
 	}
 	seconds, err := strconv.ParseUint(text, 10, 63)

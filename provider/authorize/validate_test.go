@@ -113,6 +113,7 @@ func TestValidatedRequest(t *testing.T) {
 		ClientID: "app", RedirectURI: callback, ResponseType: "code", ResponseMode: "fragment", Scope: oauth.Scope{"openid", "accounts"},
 		State: "s&1", Nonce: "n1", CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", Prompt: []string{"login", "consent"},
 		MaxAge: &age, LoginHint: "anna", Resources: []string{accounts}, ACRValues: []string{"a", "b"},
+		UILocales: []string{"de", "en"},
 	}
 	if diff := cmp.Diff(want, r.asked[0].Request); diff != "" {
 		t.Error(diff)
@@ -132,8 +133,11 @@ func TestRegistries(t *testing.T) {
 	if diff := cmp.Diff([]string{"form_post", "form_post.jwt", "fragment", "fragment.jwt", "jwt", "query", "query.jwt"}, ResponseModes()); diff != "" {
 		t.Error(diff)
 	}
-	if !slices.Contains(PromptValues(), "none") || !slices.Equal(ResponseTypes(), []string{"code", "code id_token"}) {
-		t.Errorf("%v %v", PromptValues(), ResponseTypes())
+	if diff := cmp.Diff([]string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}, ResponseTypes()); diff != "" {
+		t.Error(diff)
+	}
+	if !slices.Contains(PromptValues(), "none") || !slices.Equal(DisplayValues(), []string{"page", "popup", "touch", "wap"}) {
+		t.Errorf("%v %v", PromptValues(), DisplayValues())
 	}
 }
 
@@ -143,7 +147,7 @@ func TestNewListsAllThatIsMissing(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, field := range []string{"Store", "Sessions", "Interact", "Audit", "ErrorPage", "FormPostPage", "Issuer", "ResumePath", "Floor", "CodeLifetime", "RefreshLifetime", "InteractionLifetime", "Clock",
-		"Authenticate", "Bind", "Details", "Issue", "PushEndpoints", "PushedLifetime", "ResponseLifetime", "IDTokenLifetime"} {
+		"Authenticate", "Bind", "Details", "Issue", "Subjects", "ResponseTypes", "PushEndpoints", "PushedLifetime", "ResponseLifetime", "IDTokenLifetime"} {
 		if !strings.Contains(err.Error(), field) {
 			t.Errorf("%s is not named", field)
 		}

@@ -30,6 +30,8 @@ type Rules struct {
 	Needs []string
 	// Life bounds, if it is not zero, exp after nbf and nbf's age. exp and nbf are needed then.
 	Life time.Duration
+
+	nameless bool // it need not name its client
 }
 
 // Object is a request object that keeps the rules.
@@ -56,6 +58,21 @@ func (r Rules) Unsigned(err, forged error) *oauth.Error {
 		return r.refuse("is not signed by the client with an algorithm that is allowed").Because(err)
 	}
 	return oauth.Errorf(oauth.TemporarilyUnavailable, "the client's keys cannot be had at present").Because(err)
+}
+
+// IsUnsigned says whether a request object has no signature, which only an unsecured JWT may lack (RFC 7519 section 6).
+func IsUnsigned(compact string) bool { return strings.HasSuffix(compact, ".") }
+
+// ReadUnsigned reads a request object of alg none (OpenID Connect Core section 6.1). It is no more than parameters in
+// another spelling, of which anybody can be the author: it needs neither to name its client nor to expire, but what it
+// says of itself has to be true. Errors have the rules' code.
+func (r Rules) ReadUnsigned(compact string) (Object, *oauth.Error) {
+	payload, err := jose.ReadUnsigned(compact)
+	if err != nil {
+		return Object{}, r.refuse("is neither signed nor well-formed with alg none").Because(err)
+	}
+	r.Needs, r.Life, r.nameless = nil, 0, true
+	return r.Read(jose.Verified{Payload: payload})
 }
 
 // Read checks what a request object, whose signature has been verified, says about itself, and takes the parameters
@@ -110,7 +127,7 @@ func (r Rules) checkParties(claims jose.Claims, params oauth.Params) *oauth.Erro
 		return r.refuse("must not have request or request_uri in it")
 	case has(claims, "iss") && claims.Issuer != r.Client, params.Has("client_id") && params.Get("client_id") != r.Client:
 		return r.refuse("is another client's")
-	case !has(claims, "iss") && !params.Has("client_id"):
+	case !r.nameless && !has(claims, "iss") && !params.Has("client_id"):
 		return r.refuse("names no client")
 	case claims.Subject == r.Client: // RFC 9101 section 10.8
 		return r.refuse("must not have the client_id as sub: it could be taken for a client assertion")

@@ -164,6 +164,48 @@ func TestObject(t *testing.T) {
 	}
 }
 
+// An object that nobody signed is held to what it says of itself, and to nothing that it leaves out.
+func TestReadUnsigned(t *testing.T) {
+	type changes = map[string]any
+	for _, test := range []struct {
+		name    string
+		changes changes
+		good    bool
+	}{
+		{"complete", nil, true},
+		{"parameters alone", changes{"iss": nil, "aud": nil, "exp": nil, "nbf": nil, "iat": nil, "jti": nil}, true},
+		{"names no client", changes{"iss": nil, "client_id": nil}, true},
+		{"longer than signed ones may live", changes{"exp": 2 * time.Hour}, true},
+		{"another's client_id", changes{"client_id": "evil"}, false},
+		{"another's iss", changes{"iss": "evil"}, false},
+		{"another aud", changes{"aud": "https://x"}, false},
+		{"expired", changes{"exp": -10 * time.Second}, false},
+		{"not valid yet", changes{"nbf": 31 * time.Second}, false},
+		{"client_id as sub", changes{"sub": "app"}, false},
+		{"request inside", changes{"request": "e30.e30."}, false},
+		{"control characters", changes{"state": "a\x00"}, false},
+	} {
+		compact := jose.Unsigned("", claims(t, test.changes))
+		for _, rules := range []Rules{plain, strict} {
+			object, fault := rules.ReadUnsigned(compact)
+			if (fault == nil) != test.good || fault != nil && fault.Code != rules.Code || fault == nil && object.Params.Get("scope") != "openid" {
+				t.Errorf("%s: %v", test.name, fault)
+			}
+		}
+		if !IsUnsigned(compact) {
+			t.Errorf("%s: is not seen to be unsigned", test.name)
+		}
+	}
+	for _, compact := range []string{"", ".", "..", "e30.e30.", "e30.e30.AA", jose.Unsigned("", []byte(`{}`)) + "AA", jose.Unsigned("", []byte(`[]`))} {
+		if _, fault := plain.ReadUnsigned(compact); fault == nil || fault.Code != oauth.InvalidRequestObject {
+			t.Errorf("%q: %v", compact, fault)
+		}
+	}
+	if IsUnsigned("e30.e30.AA") {
+		t.Error("what has a signature is not unsigned")
+	}
+}
+
 func TestUnsigned(t *testing.T) {
 	forged := errors.New("forged")
 	for _, test := range []struct {
@@ -218,6 +260,11 @@ func FuzzRead(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
+		if object, fault := plain.ReadUnsigned(jose.Unsigned("", payload)); fault == nil {
+			if id := object.Params.Get("client_id"); id != "" && id != plain.Client || object.Params.Has("request") || object.Params.Has("request_uri") {
+				t.Errorf("unsigned: %v", object.Params.Names())
+			}
+		}
 		for _, rules := range []Rules{plain, strict, single} {
 			object, fault := rules.Read(jose.Verified{Payload: payload})
 			if fault != nil {
