@@ -20,6 +20,13 @@ const (
 	ConsentGiven   Event = "consent.given"
 	ConsentDenied  Event = "consent.denied"
 
+	// The end of a browser session (OpenID Connect RP-Initiated Logout), and what its clients were told of it
+	// (OpenID Connect Back-Channel Logout).
+	LogoutCompleted Event = "logout.completed"
+	LogoutRefused   Event = "logout.refused" // the request had a fault, or the user chose to stay signed in
+	LogoutDelivered Event = "backchannel_logout.delivered"
+	LogoutGivenUp   Event = "backchannel_logout.given_up"
+
 	// A client asked for a user over the backchannel (CIBA Core section 7). The user's answer is consent.given or consent.denied.
 	BackchannelRequested Event = "backchannel.requested"
 	BackchannelRefused   Event = "backchannel.refused" // it named nobody, or had not the user's code
@@ -51,7 +58,7 @@ const (
 func Events() []Event {
 	return []Event{
 		TokenIssued, TokenRefused, TokenRevoked, RequestPushed, CodeIssued, CodeRefused, CodeReused, RefreshReused, GrantRevoked,
-		LoginSucceeded, LoginFailed, ConsentGiven, ConsentDenied, BackchannelRequested, BackchannelRefused,
+		LoginSucceeded, LoginFailed, LogoutCompleted, LogoutRefused, LogoutDelivered, LogoutGivenUp, ConsentGiven, ConsentDenied, BackchannelRequested, BackchannelRefused,
 		ClientAdded, ClientChanged, ClientDisabled, ClientEnabled, ClientRegistered, ClientUpdated, ClientRemoved,
 		UserAdded, UserChanged, UserDisabled, UserEnabled,
 		KeyCreated, KeyDestroyed, DataKeyRotated, PolicyLoaded, PolicyRefused,

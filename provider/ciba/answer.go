@@ -57,7 +57,7 @@ func (s *Service) settle(ctx context.Context, request oauth.Backchannel, user oa
 	} else {
 		s.asked.add(asked, askDenied)
 	}
-	s.Wake()
+	s.deps.Queue.Wake()
 	return nil
 }
 

@@ -3,9 +3,10 @@ package ciba
 import (
 	"context"
 	"encoding/json"
-	"sync"
 	"time"
 
+	"signet/provider/audit"
+	"signet/provider/deliver"
 	"signet/provider/oauth"
 )
 
@@ -16,17 +17,8 @@ const (
 	kindDevice = "ciba-device" // see Webhook
 )
 
-const (
-	// maxHeld bounds the deliveries that one process has claimed, maxLane those of them that are for one client.
-	maxHeld, maxLane = 512, 32
-	// lease is how long a claim lasts: half of it to wait for a turn, half for the attempt. A delivery whose process
-	// died is another's after it.
-	lease = time.Minute
-	// firstRetry doubles with each attempt, up to lastRetry.
-	firstRetry, lastRetry = 2 * time.Second, time.Minute
-	// leastPush is how long a push is tried at least: the user may have answered in the last moment.
-	leastPush = 10 * time.Minute
-)
+// leastPush is how long a push is tried at least: the user may have answered in the last moment.
+const leastPush = 10 * time.Minute
 
 // parcel is the secret part of a delivery, as it is sealed.
 type parcel struct {
@@ -54,85 +46,22 @@ func (s *Service) delivery(ctx context.Context, d oauth.Delivery, p parcel) (oau
 	return oauth.StoreDelivery{Delivery: d}, nil
 }
 
-// Run sends what is due, every so often and when this process has queued something, until ctx ends. Any number of
-// processes may run it on one database.
-func (s *Service) Run(ctx context.Context, every time.Duration) {
-	var sending sync.WaitGroup
-	defer sending.Wait()
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	for {
-		if err := s.dispatch(ctx, &sending); err != nil && ctx.Err() == nil {
-			s.deps.Log.Error("deliveries cannot be read", "cause", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		case <-s.wake:
-		}
+// kinds is how the deliveries are sent.
+func (s *Service) kinds() []deliver.Kind {
+	return []deliver.Kind{
+		{Name: kindPing, Send: s.send, End: s.delivered},
+		{Name: kindPush, Send: s.send, End: s.delivered},
+		{Name: kindDevice, Service: true, Send: s.send, End: s.delivered},
 	}
 }
 
-// Deliver sends what is due now, and returns when each was answered or put off.
-func (s *Service) Deliver(ctx context.Context) error {
-	var sending sync.WaitGroup
-	defer sending.Wait()
-	return s.dispatch(ctx, &sending)
-}
-
-// Wake makes Run look at once. It does not wait.
-func (s *Service) Wake() {
-	select {
-	case s.wake <- struct{}{}:
-	default: // a look is to come already
+// delivered: tokens that were given up have reached nobody who could use or revoke them, so they end.
+func (s *Service) delivered(d oauth.Delivery, end deliver.End) ([]oauth.Change, error) {
+	if end.Delivered || d.GrantID == "" {
+		return nil, nil
 	}
-}
-
-// dispatch claims all that is due, as far as there is room for it. Each delivery waits for its turn among those for
-// the same client, so that one which does not answer holds up nobody else's; what finds no room there is put off.
-func (s *Service) dispatch(ctx context.Context, sending *sync.WaitGroup) error {
-	for {
-		room := s.lanes.room()
-		if room == 0 {
-			return nil // whoever finishes wakes us
-		}
-		due, err := s.deps.Store.ClaimDeliveries(ctx, s.now(), lease, room)
-		for _, d := range due {
-			lane := laneOf(d)
-			if !s.lanes.enter(lane) {
-				s.postpone(ctx, d, "too many wait for this client")
-				continue
-			}
-			sending.Go(func() {
-				s.takeTurn(ctx, lane, d)
-				if s.lanes.leave(lane) {
-					s.Wake()
-				}
-			})
-		}
-		if err != nil || len(due) < room {
-			return err
-		}
-	}
-}
-
-// takeTurn attempts the delivery when the lane lets it. Who waits for too long has lost the claim: it comes again.
-func (s *Service) takeTurn(ctx context.Context, lane string, d oauth.Delivery) {
-	waiting, cancel := context.WithTimeout(ctx, lease/2)
-	defer cancel()
-	done, ok := s.lanes.turn(waiting, lane)
-	if !ok {
-		return
-	}
-	defer done()
-	s.attempt(ctx, d)
-}
-
-// laneOf names those who wait for each other: the deliveries for one client, or those for the device service.
-func laneOf(d oauth.Delivery) string {
-	if d.Kind == kindDevice {
-		return deviceLane
-	}
-	return "client " + d.ClientID
+	entry, err := s.deps.Record.Change(audit.GrantRevoked, oauth.AuditEntry{
+		ClientID: d.ClientID, GrantID: d.GrantID, Detail: map[string]any{"reason": "its tokens could not be delivered", "delivery": d.ID},
+	})
+	return []oauth.Change{oauth.RevokeGrant{GrantID: d.GrantID, At: s.now()}, entry}, err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signet/provider/audit"
+	"signet/provider/deliver"
 	"signet/provider/jose"
 	"signet/provider/oauth"
 )
@@ -31,9 +32,6 @@ type Store interface {
 	Grant(ctx context.Context, id string) (oauth.Grant, error)
 	// PendingBackchannels returns a user's pending, unexpired requests, the newest first, at most [MaxPending].
 	PendingBackchannels(ctx context.Context, userID string, now time.Time) ([]oauth.Backchannel, error)
-	// ClaimDeliveries returns deliveries that are due and moves them to now+lease: nobody else gets them until then.
-	// Those that come with an error are claimed all the same.
-	ClaimDeliveries(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]oauth.Delivery, error)
 	// Commit applies all changes durably or none.
 	Commit(ctx context.Context, changes ...oauth.Change) error
 }
@@ -105,12 +103,13 @@ type Deps struct {
 	Store        Store
 	Sealer       Sealer
 	Keys         Keys
-	Details      Details   // optional: nil = no authorization_details are known
-	UserCodes    UserCodes // optional: nil = a user who has a code cannot be asked for
-	Post         Poster    // reaches clients
-	Push         Push      // optional: nil = push is refused
-	Device       Device    // optional, see [Device]
-	Webhook      *Webhook  // optional, see [Webhook]
+	Details      Details         // optional: nil = no authorization_details are known
+	UserCodes    UserCodes       // optional: nil = a user who has a code cannot be asked for
+	Post         Poster          // reaches clients
+	Push         Push            // optional: nil = push is refused
+	Queue        *deliver.Runner // sends what is queued: New adds the kinds of this package to it
+	Device       Device          // optional, see [Device]
+	Webhook      *Webhook        // optional, see [Webhook]
 	Floor        oauth.Profile
 	Record       *audit.Recorder
 
@@ -142,7 +141,7 @@ func (d Deps) validate() error {
 		}
 	}
 	need(d.Authenticate != nil && len(d.Endpoints) > 0, "Authenticate, with Endpoints,")
-	need(d.Store != nil && d.Sealer != nil && d.Keys != nil && d.Post != nil, "each of Store, Sealer, Keys and Post")
+	need(d.Store != nil && d.Sealer != nil && d.Keys != nil && d.Post != nil && d.Queue != nil, "each of Store, Sealer, Keys, Post and Queue")
 	need(d.Floor.Name != "", "Floor")
 	need(d.Record != nil, "Record")
 	need(d.Webhook == nil || d.Webhook.URL != "" && d.Webhook.Token != nil && d.Webhook.Post != nil, "each of URL, Token and Post of Webhook")
@@ -162,8 +161,6 @@ func (d Deps) validate() error {
 // Service answers backchannel authentication requests. It is safe for concurrent use.
 type Service struct {
 	deps    Deps
-	wake    chan struct{}
-	lanes   *lanes
 	asked   *buckets // by pair: how often a client has asked for a user
 	unknown *buckets // by client: how often it has asked for nobody
 }
@@ -176,10 +173,11 @@ func New(deps Deps) (*Service, error) {
 	if err := deps.validate(); err != nil {
 		return nil, err
 	}
-	return &Service{
-		deps: deps, wake: make(chan struct{}, 1), lanes: newLanes(),
+	s := &Service{
+		deps:  deps,
 		asked: newBuckets(deps.Clock, askBurst, askLeak), unknown: newBuckets(deps.Clock, unknownBurst, unknownLeak),
-	}, nil
+	}
+	return s, deps.Queue.Handle(s.kinds()...)
 }
 
 // Modes are the token delivery modes that the service has, for discovery

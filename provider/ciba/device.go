@@ -77,7 +77,7 @@ func (s *Service) deviceDelivery(ctx context.Context, n Notice) (oauth.Change, e
 // tell gives the notice to whoever is to know of a request that has just been committed.
 func (s *Service) tell(ctx context.Context, n Notice) {
 	if s.deps.Webhook != nil {
-		s.Wake()
+		s.deps.Queue.Wake()
 	}
 	if s.deps.Device == nil {
 		return

@@ -22,6 +22,7 @@ import (
 
 	"signet/provider/audit"
 	"signet/provider/clientauth"
+	"signet/provider/deliver"
 	"signet/provider/jose"
 	"signet/provider/keys/keystest"
 	"signet/provider/oauth"
@@ -99,12 +100,12 @@ func (d *desk) PendingBackchannels(_ context.Context, userID string, now time.Ti
 	return waiting, d.failure
 }
 
-func (d *desk) ClaimDeliveries(_ context.Context, now time.Time, lease time.Duration, limit int) ([]oauth.Delivery, error) {
+func (d *desk) ClaimDeliveries(_ context.Context, kinds []string, now time.Time, lease time.Duration, limit int) ([]oauth.Delivery, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var due []oauth.Delivery
 	for id, one := range d.deliveries {
-		if !one.NextAt.After(now) && len(due) < limit {
+		if slices.Contains(kinds, one.Kind) && !one.NextAt.After(now) && len(due) < limit {
 			due = append(due, one)
 			one.NextAt = now.Add(lease)
 			d.deliveries[id] = one
@@ -258,6 +259,7 @@ func (p tokens) Tokens(_ context.Context, client *oauth.Client, _ oauth.Profile,
 
 type rig struct {
 	*Service
+	*deliver.Runner
 	t     testing.TB
 	store *desk
 	world *world
@@ -334,6 +336,11 @@ func newRig(t testing.TB, changes ...func(*Deps)) *rig {
 		change(&deps)
 	}
 	var err error
+	queue := deps.Store.(deliver.Store) //nolint:forcetypeassert // every store of these tests is one
+	if deps.Queue, err = deliver.New(deliver.Deps{Store: queue, Clock: deps.Clock, Log: deps.Log}); err != nil {
+		t.Fatal(err)
+	}
+	r.Runner = deps.Queue
 	if r.Service, err = New(deps); err != nil {
 		t.Fatal(err)
 	}

@@ -19,12 +19,14 @@ type Store interface {
 	Session(ctx context.Context, digest oauth.Digest) (oauth.Session, error)
 }
 
-// Deps is what a Manager works with. All fields are required.
+// Deps is what a Manager works with. All fields but BrowserState are required.
 type Deps struct {
 	Store    Store
 	Clock    oauth.Clock
 	Random   oauth.Random
 	Lifetime time.Duration // from login to the end of the session, used or not
+	// BrowserState gives browsers what OpenID Connect Session Management needs, see [Manager.State].
+	BrowserState bool
 }
 
 // Manager reads, starts and ends login sessions.
@@ -63,27 +65,57 @@ type Login struct {
 	User    oauth.EndUser // with SessionID
 	Changes []oauth.Change
 	secret  oauth.Secret
+	state   bool
 }
 
 // Start makes a new session for somebody who has just proved who they are; it replaces the one that the
-// request carries, whoever that belonged to. User.SessionID is given by Start.
+// request carries, whoever that belonged to. User.SessionID is given by Start: when the same user logs in again it
+// stays, so that who took part in the session before is told of its logout, too.
 func (m *Manager) Start(r *http.Request, user oauth.EndUser) (Login, error) {
 	secret, err := oauth.NewSecret(m.deps.Random)
 	if err != nil {
 		return Login{}, err
 	}
-	if user.SessionID, err = oauth.NewID(m.deps.Random); err != nil {
+	before, err := m.Current(r)
+	if err != nil {
 		return Login{}, err
 	}
-	login := Login{User: user, secret: secret, Changes: m.end(r)}
+	if before != nil && before.User.ID == user.ID && before.User.SessionID != "" {
+		user.SessionID = before.User.SessionID
+	} else if user.SessionID, err = oauth.NewID(m.deps.Random); err != nil {
+		return Login{}, err
+	}
+	login := Login{User: user, secret: secret, Changes: m.end(r), state: m.deps.BrowserState}
 	login.Changes = append(login.Changes, oauth.StoreSession{Session: oauth.Session{
 		Digest: secret.Digest(), User: user, ExpiresAt: m.deps.Clock().Add(m.deps.Lifetime),
 	}})
 	return login, nil
 }
 
-// Write gives the browser the session's cookie. It ends with the browser; the server's limit holds besides.
-func (l Login) Write(w http.ResponseWriter) { setCookie(w, cookieName, l.secret.Reveal(), 0) }
+// Write gives the browser the session's cookie, and its state. They end with the browser; the server's limit holds
+// besides.
+func (l Login) Write(w http.ResponseWriter) {
+	setCookie(w, cookieName, l.secret.Reveal(), 0)
+	if l.state {
+		setState(w, stateOf(l.secret), 0)
+	}
+}
+
+// Logout is a session about to end. Commit Changes first, then call Write.
+type Logout struct{ Changes []oauth.Change }
+
+// End ends the session that the request carries; Changes is empty when it carries none.
+func (m *Manager) End(r *http.Request) Logout { return Logout{Changes: m.end(r)} }
+
+// Write makes the browser forget the session that it sent, and its state. A browser that sent none keeps what it has:
+// the request may be another site's doing, to which browsers do not add the session's cookie.
+func (l Logout) Write(w http.ResponseWriter) {
+	if len(l.Changes) == 0 {
+		return
+	}
+	dropCookie(w, cookieName)
+	setState(w, "", -1)
+}
 
 func (m *Manager) end(r *http.Request) []oauth.Change {
 	secret, ok := secretFrom(r, cookieName)

@@ -144,6 +144,77 @@ func TestLoginReplacesTheSessionBefore(t *testing.T) {
 	}
 }
 
+// A user who logs in again stays in the session that the clients know; its secret and its time are new.
+func TestLoginAgainKeepsTheSessionID(t *testing.T) {
+	store, now := sessions{}, time.Unix(1_800_000_000, 0)
+	m := newManager(t, store, &now)
+	first, err := m.Start(httptest.NewRequest(http.MethodGet, "/", nil), oauth.EndUser{ID: "u1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.apply(first.Changes)
+	answer := httptest.NewRecorder()
+	first.Write(answer)
+	for name, test := range map[string]struct {
+		after time.Duration
+		same  bool
+	}{"while it lasts": {time.Minute, true}, "after its end": {time.Hour, false}} {
+		now = time.Unix(1_800_000_000, 0).Add(test.after)
+		second, err := m.Start(next(answer), oauth.EndUser{ID: "u1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if same := second.User.SessionID == first.User.SessionID; same != test.same || second.User.SessionID == "" {
+			t.Errorf("%s: the session id is the same: %v", name, same)
+		}
+		ended, stored := second.Changes[0].(oauth.EndSession), second.Changes[1].(oauth.StoreSession)
+		if _, known := store[ended.Digest]; !known || stored.Session.Digest == ended.Digest {
+			t.Errorf("%s: the secret stayed", name)
+		}
+	}
+}
+
+func TestStartFailsClosed(t *testing.T) {
+	now := time.Now()
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Cookie", "__Host-signet-session="+strings.Repeat("a", 43))
+	if _, err := newManager(t, broken{}, &now).Start(r, oauth.EndUser{ID: "u1"}); err == nil {
+		t.Error("a login began although nobody knows what it replaces")
+	}
+}
+
+func TestEnd(t *testing.T) {
+	store, now := sessions{}, time.Unix(1_800_000_000, 0)
+	m := newManager(t, store, &now)
+	anonymous := httptest.NewRequest(http.MethodGet, "/", nil)
+	untouched := httptest.NewRecorder()
+	if m.End(anonymous).Write(untouched); len(m.End(anonymous).Changes) != 0 || len(untouched.Result().Cookies()) != 0 {
+		t.Errorf("without a session: %v, %v", m.End(anonymous).Changes, untouched.Header())
+	}
+	login, err := m.Start(anonymous, oauth.EndUser{ID: "u1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.apply(login.Changes)
+	answer := httptest.NewRecorder()
+	login.Write(answer)
+	signedIn := next(answer)
+	logout := m.End(signedIn)
+	store.apply(logout.Changes)
+	if found, err := m.Current(signedIn); found != nil || err != nil || len(store) != 0 {
+		t.Errorf("after it: %v, %v", found, err)
+	}
+	answer = httptest.NewRecorder()
+	logout.Write(answer)
+	dropped := map[string]bool{}
+	for _, c := range answer.Result().Cookies() {
+		dropped[c.Name] = c.MaxAge < 0 && c.Value == "" && c.Secure && c.Path == "/"
+	}
+	if diff := cmp.Diff(map[string]bool{"__Host-signet-session": true, "__Host-signet-state": true}, dropped); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestCurrentFailsClosed(t *testing.T) {
 	now := time.Now()
 	r := httptest.NewRequest(http.MethodGet, "/", nil)

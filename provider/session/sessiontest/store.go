@@ -1,7 +1,7 @@
-// Package sessiontest is what the tests of the authorization endpoint and those of its pages share: a store in
+// Package sessiontest is what the tests of the authorization endpoint, of its pages and of the logout share: a store in
 // memory, and a browser that keeps its cookies.
 //
-// Invariant: [Store] does what the store's contract says for the changes that the two make - a commit with a
+// Invariant: [Store] does what the store's contract says for the changes that these make - a commit with a
 // conditional change that came second applies nothing.
 package sessiontest
 
@@ -22,6 +22,7 @@ type Store struct {
 	Consents map[[2]string]oauth.Consent // by user and client
 	Requests map[oauth.Digest]oauth.PushedRequest
 	Grants   map[string]oauth.Grant
+	Joined   []oauth.Participation
 	Commits  [][]oauth.Change
 	Spooled  []oauth.AuditEntry
 
@@ -105,6 +106,19 @@ func (s *Store) Grant(_ context.Context, id string) (oauth.Grant, error) {
 	return read(s, s.Grants, id)
 }
 
+// SessionParticipations reads what is noted of a session.
+func (s *Store) SessionParticipations(_ context.Context, sid string) ([]oauth.Participation, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []oauth.Participation
+	for _, p := range s.Joined {
+		if p.SessionID == sid {
+			all = append(all, p)
+		}
+	}
+	return all, s.FailRead
+}
+
 // Add is the audit queue's.
 func (s *Store) Add(_ context.Context, entry oauth.AuditEntry) error {
 	s.mu.Lock()
@@ -137,6 +151,15 @@ func (s *Store) Commit(_ context.Context, changes ...oauth.Change) error {
 			s.Sessions[c.Session.Digest] = c.Session
 		case oauth.EndSession:
 			delete(s.Sessions, c.Digest)
+		case oauth.JoinSession:
+			s.Joined = append(s.Joined, c.Participation)
+		case oauth.LeaveSession:
+			s.Joined = slices.DeleteFunc(s.Joined, func(p oauth.Participation) bool { return p.SessionID == c.SessionID })
+		case oauth.RevokeGrant:
+			if grant, there := s.Grants[c.GrantID]; there {
+				grant.Revoked = true
+				s.Grants[c.GrantID] = grant
+			}
 		case oauth.RememberConsent:
 			s.remember(c.Consent)
 		case oauth.ForgetConsent:

@@ -1,17 +1,29 @@
-package ciba
+package deliver
 
 import (
 	"context"
 	"sync"
+
+	"signet/provider/oauth"
 )
 
-const (
-	// deviceLane is that of the device service, which clients do not hold up and which holds up no client.
-	deviceLane = "device"
-	// maxSending bounds the deliveries to clients that are on their way; one client has maxPerClient of them at most,
-	// the device service maxToDevice more.
-	maxSending, maxPerClient, maxToDevice = 32, 4, 8
-)
+// maxSending bounds the deliveries to clients that are on their way; one client has maxPerClient of them at most, a
+// service of the operator's maxToService more.
+const maxSending, maxPerClient, maxToService = 32, 4, 8
+
+// laneName names those who wait for each other.
+type laneName struct {
+	service bool
+	name    string
+}
+
+// laneOf is the lane of the deliveries for one client, or for one service.
+func laneOf(kind Kind, d oauth.Delivery) laneName {
+	if kind.Service {
+		return laneName{service: true, name: kind.Name}
+	}
+	return laneName{name: d.ClientID}
+}
 
 // lanes give the claimed deliveries their turns. It is safe for concurrent use.
 type lanes struct {
@@ -19,7 +31,7 @@ type lanes struct {
 
 	mu    sync.Mutex
 	held  int
-	known map[string]*lane
+	known map[laneName]*lane
 }
 
 // lane is the deliveries for one receiver.
@@ -29,7 +41,7 @@ type lane struct {
 }
 
 func newLanes() *lanes {
-	return &lanes{clients: make(chan struct{}, maxSending), known: map[string]*lane{}}
+	return &lanes{clients: make(chan struct{}, maxSending), known: map[laneName]*lane{}}
 }
 
 // room is how many more can be held.
@@ -40,14 +52,14 @@ func (l *lanes) room() int {
 }
 
 // enter takes a place in the lane, unless it is full. Who has one leaves in the end.
-func (l *lanes) enter(name string) bool {
+func (l *lanes) enter(name laneName) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	one, ok := l.known[name]
 	if !ok {
 		one = &lane{sending: make(chan struct{}, maxPerClient)}
-		if name == deviceLane {
-			one.sending = make(chan struct{}, maxToDevice)
+		if name.service {
+			one.sending = make(chan struct{}, maxToService)
 		}
 		l.known[name] = one
 	}
@@ -60,7 +72,7 @@ func (l *lanes) enter(name string) bool {
 }
 
 // leave gives the place back. It says whether somebody may have found none meanwhile.
-func (l *lanes) leave(name string) (wasFull bool) {
+func (l *lanes) leave(name laneName) (wasFull bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	one := l.known[name]
@@ -74,11 +86,11 @@ func (l *lanes) leave(name string) (wasFull bool) {
 }
 
 // turn waits until the lane lets one more on its way, and ends with ctx. The caller calls done.
-func (l *lanes) turn(ctx context.Context, name string) (done func(), ok bool) {
+func (l *lanes) turn(ctx context.Context, name laneName) (done func(), ok bool) {
 	l.mu.Lock()
 	own, shared := l.known[name].sending, l.clients
 	l.mu.Unlock()
-	if name == deviceLane {
+	if name.service {
 		shared = make(chan struct{}, 1)
 	}
 	select {
