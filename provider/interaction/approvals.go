@@ -3,7 +3,6 @@ package interaction
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"signet/provider/oauth"
 	"signet/provider/rar"
@@ -25,7 +24,7 @@ type approvalsView struct {
 	Requests []approvalView
 	Action   string // of the forms; it is the page's own path
 	Switch   string // where another user can log in
-	Host     string // what the address bar must say
+	Address  string // what the address bar must begin with
 	Fields   approvalFields
 }
 
@@ -82,16 +81,17 @@ func (p *Pages) showApprovals(w http.ResponseWriter, r *http.Request, user oauth
 		p.WriteError(w, r, err)
 		return
 	}
+	in := p.words(r)
 	view := approvalsView{
-		User: displayName(account), Session: user.SessionID, Host: p.host,
+		User: displayName(account), Session: user.SessionID, Address: p.address(),
 		Action: p.deps.Prefix + pathApprovals, Switch: p.deps.Prefix + pathApprovalsLogin,
 		Fields: approvalFields{fieldApproval, session.FieldSession, session.FieldDecision, session.DecisionApprove, session.DecisionDeny},
 	}
 	switch r.URL.Query().Get(paramDone) {
 	case session.DecisionApprove:
-		view.Done = "You approved the request."
+		view.Done = in.text("approvals.approved")
 	case session.DecisionDeny:
-		view.Done = "You declined the request. Nothing was shared."
+		view.Done = in.text("approvals.denied")
 	}
 	for _, request := range waiting {
 		shown, err := p.describeApproval(r, request)
@@ -105,7 +105,7 @@ func (p *Pages) showApprovals(w http.ResponseWriter, r *http.Request, user oauth
 		shown.Login = request.WantsLogin(user.AuthTime)
 		view.Requests = append(view.Requests, shown)
 	}
-	p.render(w, http.StatusOK, pageApprovals, page{Title: "Requests for you", Body: view})
+	p.render(w, r, http.StatusOK, pageApprovals, page{Title: in.text("approvals.title"), Body: view})
 }
 
 func (p *Pages) describeApproval(r *http.Request, request oauth.Backchannel) (approvalView, error) {
@@ -113,39 +113,39 @@ func (p *Pages) describeApproval(r *http.Request, request oauth.Backchannel) (ap
 	if err != nil {
 		return approvalView{}, err
 	}
-	now := p.deps.Clock()
+	now, in := p.deps.Clock(), p.words(r)
 	view := approvalView{
-		ID: request.ID, Client: clientName(client), Message: request.BindingMessage, Details: p.detailsInWords(request.Details),
-		Lasts: inWords(p.deps.Lasts(client, request.Scope)), Left: inWords(request.ExpiresAt.Sub(now)), Asked: ago(now.Sub(request.CreatedAt)),
+		ID: request.ID, Client: clientName(client), Message: request.BindingMessage,
+		Details: p.detailsInWords(in, request.Details), Lasts: in.duration("lasts", p.deps.Lasts(client, request.Scope)),
+		Left: in.duration("left", request.ExpiresAt.Sub(now)), Asked: in.ago(now.Sub(request.CreatedAt)),
 	}
 	for _, scope := range request.Scope {
-		view.Scopes = append(view.Scopes, scopeView{scope, p.scopeWords(scope)})
+		view.Scopes = append(view.Scopes, scopeView{scope, p.scopeWords(in, scope)})
 	}
 	for _, resource := range request.Resources {
-		view.Resources = append(view.Resources, p.resourceWords(resource))
+		view.Resources = append(view.Resources, p.resourceWords(in, resource))
 	}
 	return view, nil
 }
 
-// detailsInWords says what authorization_details allow.
-func (p *Pages) detailsInWords(details oauth.Details) []rar.View {
+// detailsInWords says what authorization_details allow. What the configuration calls them is translated, what they
+// say is not.
+func (p *Pages) detailsInWords(in *language, details oauth.Details) []rar.View {
 	views := make([]rar.View, 0, len(details))
 	for _, detail := range details {
 		if p.deps.Details == nil {
-			views = append(views, rar.View{Title: detail.Type, Lines: []rar.Line{{Label: "Details", Value: string(detail.JSON)}}})
+			label := in.text("consent.details")
+			views = append(views, rar.View{Title: detail.Type, Lines: []rar.Line{{Label: label, Value: string(detail.JSON)}}})
 			continue
 		}
-		views = append(views, p.deps.Details.Words(detail))
+		view := p.deps.Details.Words(detail)
+		view.Title = in.own(view.Title)
+		for i, line := range view.Lines {
+			view.Lines[i].Label = in.own(line.Label)
+		}
+		views = append(views, view)
 	}
 	return views
-}
-
-// ago says how long ago something was.
-func ago(d time.Duration) string {
-	if d < 5*time.Second {
-		return "just now"
-	}
-	return inWords(d) + " ago"
 }
 
 // answerApproval takes a decision. It counts only from the session whose user the page named: when somebody else is
@@ -183,7 +183,7 @@ func (p *Pages) approvalsLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.signIn(w, r, signIn{
-		view: loginView{Client: "your requests", Action: p.deps.Prefix + pathApprovalsLogin},
+		view: loginView{Action: p.deps.Prefix + pathApprovalsLogin},
 		finish: func(w http.ResponseWriter, r *http.Request, user oauth.EndUser) {
 			if p.startSession(w, r, "", user, func(oauth.EndUser) []oauth.Change { return nil }) {
 				web.SeeOther(w, p.deps.Prefix+pathApprovals)

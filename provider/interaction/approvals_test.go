@@ -89,7 +89,7 @@ func TestApprovals(t *testing.T) {
 			t.Errorf("no %s in %s", want, body)
 		}
 	}
-	if strings.Contains(body, "b2") || strings.Contains(body, "b3") {
+	if strings.Contains(body, "approval-b2") || strings.Contains(body, "approval-b3") {
 		t.Error("somebody else's request, or one whose client is gone, is shown")
 	}
 	sid := r.store.Commits[0][0].(oauth.StoreSession).Session.User.SessionID

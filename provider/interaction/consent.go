@@ -2,7 +2,7 @@ package interaction
 
 import (
 	"net/http"
-	"net/url"
+	"slices"
 
 	"signet/provider/oauth"
 	"signet/provider/rar"
@@ -12,24 +12,22 @@ import (
 
 // consentView is what the consent page shows: who gets what, where, how long, and what it is bound to.
 type consentView struct {
-	Client    string
+	Client    clientView
 	User      string
 	Session   string     // the public id of that user's session
 	Details   []rar.View // authorization_details in words: each is agreed to as it stands
 	Scopes    []scopeView
 	Resources []string
-	Before    string // what becomes of an earlier permission that this one is to change, in words; "" = nothing
-	Bound     string // what the access is bound to, in words; "" = to nothing
+	Before    string // the message on what becomes of an earlier permission that this one is to change; "" = nothing
+	Bound     string // the message on what the access is bound to; "" = to nothing
 	Lasts     string
-	Return    string
+	Return    string // a host; "" = an app on this device
 	Switch    string // where another user can log in
 	Action    string
-	Fields    consentFields
+	Answer    answerFields
 }
 
 type scopeView struct{ Name, Words string }
-
-type consentFields struct{ Session, Decision, Approve, Deny string }
 
 // consent shows the consent page. Its form goes to the authorization endpoint, which takes the decision.
 func (p *Pages) consent(w http.ResponseWriter, r *http.Request) {
@@ -41,13 +39,14 @@ func (p *Pages) consent(w http.ResponseWriter, r *http.Request) {
 		p.WriteError(w, r, err)
 		return
 	}
+	r = p.in(r, waiting.Request)
 	current, err := p.deps.Sessions.Current(r)
 	if err != nil {
 		p.WriteError(w, r, err)
 		return
 	}
 	if waiting.User == nil || current == nil || current.User.SessionID != waiting.User.SessionID || !foreseen(waiting) {
-		web.SeeOther(w, session.PageURL(p.deps.ResumePath, waiting.Digest)) // it knows what is needed instead
+		web.SeeOther(w, p.resume(r, waiting)) // it knows what is needed instead
 		return
 	}
 	account, err := p.deps.Store.User(r.Context(), waiting.User.ID)
@@ -55,9 +54,12 @@ func (p *Pages) consent(w http.ResponseWriter, r *http.Request) {
 		p.WriteError(w, r, err)
 		return
 	}
-	view := p.describe(waiting, client)
+	view := p.describe(r, waiting, client)
 	view.User = displayName(account)
-	p.render(w, http.StatusOK, pageConsent, page{Title: "Allow access", Returns: waiting.Request.RedirectURI, Body: view})
+	p.render(w, r, http.StatusOK, pageConsent, page{
+		Title: p.words(r).text("consent.title"), Body: view,
+		policy: policy{returns: waiting.Request.RedirectURI, picture: view.Client.origin},
+	})
 }
 
 // foreseen says whether it is known what the user decides about: a grant of that user's, where the request names one.
@@ -65,56 +67,54 @@ func foreseen(waiting oauth.Interaction) bool {
 	return waiting.Request.GrantID == "" || waiting.Outcome != nil && waiting.Outcome.UserID == waiting.User.ID
 }
 
-func (p *Pages) describe(waiting oauth.Interaction, client *oauth.Client) consentView {
-	req := waiting.Request
+func (p *Pages) describe(r *http.Request, waiting oauth.Interaction, client *oauth.Client) consentView {
+	req, in := waiting.Request, p.words(r)
+	claims := req.Claims.Scope()
 	if grant := waiting.Outcome; grant != nil { // all that the client would have, not only what it asks for now
 		req.Scope, req.Resources, req.Details = grant.Scope, grant.Resources, grant.Details
+		claims = slices.Concat(claims, grant.Claims.Scope())
 	}
 	profile, _ := p.deps.Floor.For(client) // the endpoint refuses a client whose profile is unknown
 	view := consentView{
-		Client: clientName(client), Session: waiting.User.SessionID,
-		Bound: boundTo(client, profile, req), Before: before[req.GrantAction], Details: p.detailsInWords(req.Details),
-		Lasts: inWords(p.deps.Lasts(client, req.Scope)), Return: returnPlace(req.RedirectURI),
-		Switch: session.PageURL(p.deps.Prefix+pathLogin, waiting.Digest),
-		Action: session.PageURL(p.deps.ResumePath, waiting.Digest),
-		Fields: consentFields{session.FieldSession, session.FieldDecision, session.DecisionApprove, session.DecisionDeny},
+		Client: viewOf(client), Session: waiting.User.SessionID,
+		Bound: boundTo(client, profile, req), Before: before[req.GrantAction], Details: p.detailsInWords(in, req.Details),
+		Lasts: in.duration("lasts", p.deps.Lasts(client, req.Scope)), Return: returnPlace(req.RedirectURI),
+		Switch: session.PageURL(p.deps.Prefix+pathLogin, waiting.Digest), Action: p.resume(r, waiting), Answer: answers,
 	}
-	for _, scope := range req.Scope {
-		view.Scopes = append(view.Scopes, scopeView{scope, p.scopeWords(scope)})
+	shown := map[string]bool{}
+	for _, scope := range slices.Concat(req.Scope, claims) { // a claim asked for by itself stands for its scope value
+		if !shown[scope] {
+			view.Scopes = append(view.Scopes, scopeView{scope, p.scopeWords(in, scope)})
+		}
+		shown[scope] = true
 	}
 	for _, resource := range req.Resources {
-		view.Resources = append(view.Resources, p.resourceWords(resource))
+		view.Resources = append(view.Resources, p.resourceWords(in, resource))
 	}
 	return view
 }
 
-// before says what becomes of an earlier permission (Grant Management for OAuth 2.0 section 6.1).
-var before = map[oauth.GrantAction]string{
-	oauth.GrantMerge: "What you allowed before is listed here too. It stays, and lasts as long as what is new.",
-	oauth.GrantReplace: "This takes the place of what you allowed before. Whatever is not listed here ends: it is not renewed, and " +
-		"access that is under way runs out shortly.",
-}
+// before is the message on what becomes of an earlier permission (Grant Management for OAuth 2.0 section 6.1).
+var before = map[oauth.GrantAction]string{oauth.GrantMerge: "consent.merge", oauth.GrantReplace: "consent.replace"}
 
-// boundTo says what the access will be bound to, as far as that is certain before the token is asked for.
+// The messages on what access is bound to.
+const (
+	boundToCertificate = "consent.bound_certificate"
+	boundToKey         = "consent.bound_key"
+	boundToEither      = "consent.bound_either"
+)
+
+// boundTo is the message on what the access will be bound to, as far as that is certain before the token is asked for.
 func boundTo(client *oauth.Client, profile oauth.Profile, req oauth.AuthorizationRequest) string {
 	switch {
 	case client.BoundAccessTokens || profile.CertificateBound:
-		return "certificate"
+		return boundToCertificate
 	case client.DPoPBound || req.DPoPJKT != "":
-		return "key"
+		return boundToKey
 	case client.AuthMethod.UsesCertificate():
-		return "certificate"
+		return boundToCertificate
 	case profile.SenderConstrained:
-		return "certificate or key"
+		return boundToEither
 	}
 	return ""
-}
-
-// returnPlace says where the browser goes afterwards: a host that the user can recognise, or an app.
-func returnPlace(redirectURI string) string {
-	u, err := url.Parse(redirectURI)
-	if err != nil || u.Scheme != "https" {
-		return "the app on this device"
-	}
-	return u.Host
 }

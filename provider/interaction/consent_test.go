@@ -119,11 +119,11 @@ func TestConsentBoundTo(t *testing.T) {
 		want    string
 	}{
 		"nothing":                        {oauth.Client{}, plain, "", ""},
-		"a proof was pushed":             {oauth.Client{AuthMethod: oauth.AuthTLS}, plain, "jkt", "key"},
-		"the client is bound to keys":    {oauth.Client{DPoPBound: true}, fapi2, "", "key"},
-		"either":                         {oauth.Client{AuthMethod: oauth.AuthPrivateKeyJWT}, fapi2, "", "certificate or key"},
-		"the profile wants certificates": {oauth.Client{AuthMethod: oauth.AuthPrivateKeyJWT}, fapi1, "", "certificate"},
-		"the client wants certificates":  {oauth.Client{BoundAccessTokens: true}, plain, "", "certificate"},
+		"a proof was pushed":             {oauth.Client{AuthMethod: oauth.AuthTLS}, plain, "jkt", boundToKey},
+		"the client is bound to keys":    {oauth.Client{DPoPBound: true}, fapi2, "", boundToKey},
+		"either":                         {oauth.Client{AuthMethod: oauth.AuthPrivateKeyJWT}, fapi2, "", boundToEither},
+		"the profile wants certificates": {oauth.Client{AuthMethod: oauth.AuthPrivateKeyJWT}, fapi1, "", boundToCertificate},
+		"the client wants certificates":  {oauth.Client{BoundAccessTokens: true}, plain, "", boundToCertificate},
 	} {
 		if got := boundTo(&c.client, c.profile, oauth.AuthorizationRequest{DPoPJKT: c.jkt}); got != c.want {
 			t.Errorf("%s: %q", name, got)

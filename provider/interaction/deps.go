@@ -3,6 +3,7 @@ package interaction
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -55,8 +56,8 @@ type Deps struct {
 	ResumePath string
 
 	Floor oauth.Profile
-	// Scopes and Resources are the words for each scope and resource server; what has none is shown by its
-	// name. Optional.
+	// Scopes and Resources are the words for each scope and resource server; what has none is shown by its name. A
+	// language's messages come first for the scopes of OpenID Connect and of Grant Management. Optional.
 	Scopes    map[string]string
 	Resources map[string]string
 	// Details says in words what authorization_details allow. Optional: the default shows them as they are.
@@ -69,6 +70,9 @@ type Deps struct {
 	// wrong behind a proxy.
 	Address func(r *http.Request) string
 	Brand   Brand // optional
+	// Locales is a folder with files <language>.yaml: further languages, and messages that differ from ours. Optional.
+	// The format is described in locales/en.yaml.
+	Locales fs.FS
 
 	Clock  oauth.Clock
 	Random oauth.Random
@@ -96,10 +100,13 @@ func (d Deps) validate() error {
 
 // Pages serves the pages.
 type Pages struct {
-	deps     Deps
-	host     string // of the issuer
-	assets   assets
-	view     views
+	deps   Deps
+	host   string // of the issuer
+	assets assets
+
+	languages *languages
+	view      map[*language]views
+
 	recorder *audit.Recorder
 	origin   *http.CrossOriginProtection
 	throttle *throttle
@@ -118,7 +125,16 @@ func New(deps Deps) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	view, err := parseViews()
+	spoken, err := readLanguages(deps.Locales)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range spoken.byTag {
+		if len(one.missing) > 0 {
+			deps.Log.Warn("a language is incomplete: the rest is in English", "language", one.tag, "missing", one.missing)
+		}
+	}
+	view, err := parseViews(spoken)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +143,7 @@ func New(deps Deps) (*Pages, error) {
 	}
 	deps.Brand = deps.Brand.withDefaults()
 	return &Pages{
-		deps: deps, host: issuer.Host, assets: makeAssets(deps.Prefix, deps.Brand), view: view,
+		deps: deps, host: issuer.Host, assets: makeAssets(deps.Prefix, deps.Brand), languages: spoken, view: view,
 		recorder: audit.NewRecorder(deps.Clock, deps.Random), origin: origin, throttle: newThrottle(deps.Clock),
 	}, nil
 }

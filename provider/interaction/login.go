@@ -17,16 +17,21 @@ import (
 
 // loginView is what the login page shows.
 type loginView struct {
-	Client   string
-	Host     string // what the address bar must say
+	Client   clientView   // none: nobody but the user asks for the login
+	Account  *accountView // who may go on without logging in; nil = nobody
+	Address  string       // what the address bar must begin with
 	Action   string
 	Cancel   string // where the cancel button's form goes; "" = there is nothing to cancel
-	Decision string // its field's name
-	Deny     string // and value
+	Answer   answerFields
 	Username string
 	Error    string
-	Retry    bool // the password is to be typed again: the cursor goes there
 }
+
+// answerFields are the names of a form's fields for the user's answer, and the values of one of them.
+type answerFields struct{ Session, Decision, Approve, Deny string }
+
+// answers are the fields of the forms that other packages read.
+var answers = answerFields{session.FieldSession, session.FieldDecision, session.DecisionApprove, session.DecisionDeny}
 
 // signIn is what somebody logs in for: what the page says and where its forms go, and what follows.
 type signIn struct {
@@ -35,6 +40,8 @@ type signIn struct {
 	clientID string // for the audit log; "" = no client asked
 	// finish goes on with the user, who has just proved who they are.
 	finish func(w http.ResponseWriter, r *http.Request, user oauth.EndUser)
+	// goOn goes on with the session of this public id instead. Optional.
+	goOn func(w http.ResponseWriter, r *http.Request, chosen string)
 }
 
 // login shows the login page (GET) and judges what was typed into it (POST).
@@ -47,25 +54,41 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 		p.WriteError(w, r, err)
 		return
 	}
-	p.signIn(w, r, p.signInFor(waiting, client))
+	r = p.in(r, waiting.Request)
+	current, account, err := p.choice(r, waiting)
+	if err != nil {
+		p.WriteError(w, r, err)
+		return
+	}
+	in := p.signInFor(r, waiting, client)
+	if current != nil {
+		in.view.Account = &accountView{displayName(account), current.User.SessionID}
+	}
+	in.goOn = func(w http.ResponseWriter, r *http.Request, chosen string) { p.goOn(w, r, waiting, current, chosen) }
+	p.signIn(w, r, in)
 }
 
 // signInFor is the login for a waiting request.
-func (p *Pages) signInFor(waiting oauth.Interaction, client *oauth.Client) signIn {
+func (p *Pages) signInFor(r *http.Request, waiting oauth.Interaction, client *oauth.Client) signIn {
 	return signIn{
 		view: loginView{
-			Client: clientName(client), Username: waiting.Request.LoginHint,
-			Action: session.PageURL(p.deps.Prefix+pathLogin, waiting.Digest), Cancel: session.PageURL(p.deps.ResumePath, waiting.Digest),
+			Client: viewOf(client), Username: waiting.Request.LoginHint,
+			Action: session.PageURL(p.deps.Prefix+pathLogin, waiting.Digest), Cancel: p.resume(r, waiting),
 		},
 		returns: waiting.Request.RedirectURI, clientID: waiting.Request.ClientID,
 		finish: func(w http.ResponseWriter, r *http.Request, user oauth.EndUser) { p.finishLogin(w, r, waiting, user) },
 	}
 }
 
+// resume is where the waiting request goes on, in the language that it has by now.
+func (p *Pages) resume(r *http.Request, waiting oauth.Interaction) string {
+	return p.manner(r).keep(session.PageURL(p.deps.ResumePath, waiting.Digest))
+}
+
 // signIn shows the page (GET) and judges what was typed into it (POST).
 func (p *Pages) signIn(w http.ResponseWriter, r *http.Request, in signIn) {
 	if r.Method == http.MethodGet {
-		p.showLogin(w, in, http.StatusOK)
+		p.showLogin(w, r, in, http.StatusOK)
 		return
 	}
 	form, fault := web.ParseForm(w, r)
@@ -73,23 +96,28 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request, in signIn) {
 		p.WriteError(w, r, fault)
 		return
 	}
+	if chosen := form.Get(session.FieldSession); chosen != "" && in.goOn != nil {
+		in.goOn(w, r, chosen)
+		return
+	}
 	p.tryLogin(w, r, in, form.Get("username"), form.Secret("password"))
 }
 
 func (p *Pages) tryLogin(w http.ResponseWriter, r *http.Request, in signIn, username string, password oauth.Secret) {
+	words := p.words(r)
 	again := func(status int, text string) {
-		in.view.Username, in.view.Error, in.view.Retry = username, text, username != ""
-		p.showLogin(w, in, status)
+		in.view.Username, in.view.Error = username, text
+		p.showLogin(w, r, in, status)
 	}
 	if username == "" || password == "" {
-		again(http.StatusUnprocessableEntity, "Please enter your username and your password.")
+		again(http.StatusUnprocessableEntity, words.text("login.missing"))
 		return
 	}
 	try, wait, ok := p.throttle.begin(username, subscriber(p.deps.Address(r)))
 	if !ok {
 		p.deps.Log.WarnContext(r.Context(), "login throttled", "request_id", web.RequestID(r.Context()))
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-		again(http.StatusTooManyRequests, "Too many attempts. For your safety, please try again in "+inWords(roundUp(wait))+".")
+		again(http.StatusTooManyRequests, words.text("login.throttled", "wait", words.duration("wait", roundUp(wait))))
 		return
 	}
 	user, err := p.authenticate(r, username, password)
@@ -97,7 +125,7 @@ func (p *Pages) tryLogin(w http.ResponseWriter, r *http.Request, in signIn, user
 	switch {
 	case errors.As(err, &bad):
 		p.recordFailure(r, in.clientID, bad)
-		again(http.StatusUnprocessableEntity, "The username or the password is not right. Please try again.")
+		again(http.StatusUnprocessableEntity, words.text("login.wrong"))
 	case err != nil:
 		try.undecided()
 		p.WriteError(w, r, err)
@@ -124,7 +152,7 @@ func (p *Pages) finishLogin(w http.ResponseWriter, r *http.Request, waiting oaut
 		return []oauth.Change{oauth.UpdateInteraction{Interaction: waiting}}
 	})
 	if started {
-		web.SeeOther(w, session.PageURL(p.deps.ResumePath, waiting.Digest))
+		web.SeeOther(w, p.resume(r, waiting))
 	}
 }
 
@@ -167,10 +195,12 @@ func (p *Pages) recordFailure(r *http.Request, clientID string, bad *BadCredenti
 	}
 }
 
-func (p *Pages) showLogin(w http.ResponseWriter, in signIn, status int) {
-	in.view.Host = p.host
-	in.view.Decision, in.view.Deny = session.FieldDecision, session.DecisionDeny
-	p.render(w, status, pageLogin, page{Title: "Sign in", Failed: in.view.Error != "", Returns: in.returns, Body: in.view})
+func (p *Pages) showLogin(w http.ResponseWriter, r *http.Request, in signIn, status int) {
+	in.view.Address, in.view.Answer = p.address(), answers
+	p.render(w, r, status, pageLogin, page{
+		Title: p.words(r).text("login.title"), Failed: in.view.Error != "", Body: in.view,
+		policy: policy{returns: in.returns, picture: in.view.Client.origin},
+	})
 }
 
 // admit refuses other methods, and forms that another site sent.

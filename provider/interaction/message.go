@@ -4,16 +4,17 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 
 	"signet/provider/oauth"
+	"signet/provider/session"
 	"signet/provider/web"
 )
 
-// errorView is what the error page shows: words for the user, the code for the client's developer, and
-// the id under which the log has the cause.
+// errorView is what the error page shows: words for the user, the code and our English description for the client's
+// developer, and the id under which the log has the cause.
 type errorView struct {
 	Headline    string
+	Why         string // "" = the headline says it
 	Advice      string
 	Code        string
 	Description string
@@ -40,45 +41,52 @@ func (p *Pages) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 			w.Header().Set("Allow", "GET, POST") // what the authorization endpoint takes
 		}
 	}
-	view := errorView{Code: string(shown.Code), Description: shown.Description, RequestID: id}
-	view.Headline, view.Advice = explain(status, err)
-	p.render(w, status, pageError, page{Title: view.Headline, Failed: true, Body: view})
+	in, kind := p.words(r), kindOf(status, err)
+	view := errorView{
+		Headline: in.text("error." + kind), Advice: in.text("error." + kind + "_advice"),
+		Code: string(shown.Code), Description: shown.Description, RequestID: id,
+	}
+	if kind == kindRefused {
+		view.Why = why(in, shown.Code)
+	}
+	p.render(w, r, status, pageError, page{Title: view.Headline, Failed: true, Body: view})
 }
 
-func explain(status int, err error) (headline, advice string) {
+// The kinds of errors that there are to a user: each has a headline and advice.
+const (
+	kindAnswered = "answered"
+	kindExpired  = "expired"
+	kindBusy     = "busy"
+	kindFailed   = "failed"
+	kindMissing  = "missing"
+	kindRefused  = "refused"
+)
+
+func kindOf(status int, err error) string {
 	var lost *oauth.Conflict
+	var known *oauth.Error
 	switch {
 	case errors.As(err, &lost):
-		return "You have already answered", "Your answer was received the first time. You can close this window and go back to the app or website you came from."
+		return kindAnswered
+	case errors.As(err, &known) && known.Code == gone.Code && known.Description == gone.Description:
+		return kindExpired
 	case status == http.StatusServiceUnavailable:
-		return "Please try again in a moment", "The service is very busy or being looked after. Nothing was changed."
+		return kindBusy
 	case status >= http.StatusInternalServerError:
-		return "Something went wrong on our side", "Nothing was changed. Please go back to the app or website you came from and try again."
+		return kindFailed
 	case status == http.StatusNotFound:
-		return "There is no such page", "Please go back to the app or website you came from and start again."
-	default:
-		return "This request cannot go on", "For your safety we stopped here, and nothing was changed. Please go back to the app or website you came from and start again."
+		return kindMissing
 	}
+	return kindRefused
 }
 
-// forwardView is a form_post answer on its way to the client.
-type forwardView struct {
-	Client string
-	Return string
-	Action string
-	Fields []field
-}
+// gone is what a request that waits no more is answered with: the one refusal that any user can meet.
+var gone = session.Gone(nil)
 
-type field struct{ Name, Value string }
-
-// WriteForm answers with a page whose button sends the fields to action (OAuth 2.0 Form Post Response Mode
-// section 2). The specification submits the form by script; a button does without any. action is http or https.
-func (p *Pages) WriteForm(w http.ResponseWriter, _ *http.Request, clientName, action string, fields url.Values) {
-	view := forwardView{Client: clientName, Return: returnPlace(action), Action: action}
-	for _, name := range []string{"code", "id_token", "response", "error", "error_description", "state", "iss"} {
-		if fields.Has(name) {
-			view.Fields = append(view.Fields, field{name, fields.Get(name)})
-		}
+// why says what is wrong with the request, by the error's code.
+func why(in *language, code oauth.Code) string {
+	if name := "error.why." + string(code); in.has(name) {
+		return in.text(name)
 	}
-	p.render(w, http.StatusOK, pageForward, page{Title: "Go on to " + view.Return, Returns: action, Body: view})
+	return in.text("error.why.other")
 }

@@ -1,6 +1,8 @@
 package interaction
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -8,7 +10,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"signet/provider/oauth"
 	"signet/provider/session"
@@ -19,33 +20,49 @@ import (
 func everyPage(t *testing.T, r *rig) map[string]*httptest.ResponseRecorder {
 	t.Helper()
 	pages := map[string]*httptest.ResponseRecorder{}
-	show := func(name string, req *http.Request) {
-		answer := httptest.NewRecorder()
-		r.Handler().ServeHTTP(answer, req.WithContext(web.WithRequest(req.Context(), "request-1", web.DoorMain)))
+	show := func(name string, h http.HandlerFunc, path string) {
+		answer, req := httptest.NewRecorder(), r.request(http.MethodGet, path, nil)
+		h(answer, req.WithContext(web.WithRequest(req.Context(), "request-1", web.DoorMain)))
 		pages[name] = answer
 	}
-	show("login", r.request(http.MethodGet, "/interaction/login", nil))
+	show(pageLogin, r.Handler().ServeHTTP, "/interaction/login")
 	r.tryLogin("anna", "correct horse")
-	show("consent", r.request(http.MethodGet, "/interaction/consent", nil))
-	show("error", r.request(http.MethodGet, "/interaction/moon", nil))
-	pages["forward"] = httptest.NewRecorder()
-	r.WriteForm(pages["forward"], r.request(http.MethodGet, "/", nil), "App", "https://app.example/cb",
-		url.Values{"code": {"c"}, "state": {`"><x`}, "iss": {"i"}})
+	show(pageConsent, r.Handler().ServeHTTP, "/interaction/consent")
+	show(pageError, r.Handler().ServeHTTP, "/interaction/moon")
+	show(pageForward, func(w http.ResponseWriter, req *http.Request) {
+		r.WriteForm(w, req, "App", "https://app.example/cb", url.Values{"code": {"c"}, "state": {`"><x`}, "iss": {"i"}})
+	}, "/")
+	show(pageApprovals, r.Handler().ServeHTTP, "/interaction/approvals")
+	show(pageLogout, func(w http.ResponseWriter, req *http.Request) {
+		r.AskLogout(w, req, "App", "/logout", url.Values{"state": {`"><x`}})
+	}, "/")
+	show(pageLoggedOut, func(w http.ResponseWriter, req *http.Request) {
+		r.LoggedOut(w, req, "App", "https://app.example/out", []string{"https://one.example/fc?sid=1"})
+	}, "/")
+	show(pageStayed, r.Stayed, "/")
 	return pages
 }
 
+var inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+
 func TestEveryPage(t *testing.T) {
 	ids := map[string][]string{
-		"login": {"username", "password", "login-button", "cancel-button"},
-		"consent": {"consent-approve", "consent-deny", "consent-client", "consent-user", "consent-scopes", "scope-accounts",
+		pageLogin: {"username", "password", "login-button", "cancel-button"},
+		pageConsent: {"consent-approve", "consent-deny", "consent-client", "consent-user", "consent-scopes", "scope-accounts",
 			"consent-resources", "consent-bound", "consent-lifetime", "consent-return", "switch-user"},
-		"error":   {"error-title", "error-code", "error-description", "request-id"},
-		"forward": {"forward-button"},
+		pageError:     {"error-title", "error-code", "error-description", "request-id"},
+		pageForward:   {"forward-form", "forward-button"},
+		pageApprovals: {"approvals-user", "approvals-refresh", "switch-user", "approval-b1", "approve-b1", "deny-b1"},
+		pageLogout:    {"logout-form", "logout-client", "logout-user", "logout-approve", "logout-deny"},
+		pageLoggedOut: {"logout-continue"},
 	}
-	script := regexp.MustCompile(`(?i)<script|javascript:|\son[a-z]+\s*=|style\s*=|<style`)
-	for name, answer := range everyPage(t, newRig(t)) {
+	active := regexp.MustCompile(`(?i)<script|javascript:|\son[a-z]+\s*=|style\s*=|<style`)
+	r, _ := newDesk(t)
+	pages := everyPage(t, r)
+	for _, name := range allPages {
 		t.Run(name, func(t *testing.T) {
-			body := answer.Body.String()
+			answer := pages[name]
+			body, policy := answer.Body.String(), answer.Header().Get("Content-Security-Policy")
 			for _, want := range append([]string{`<html lang="en">`, `name="viewport"`, `data-page="` + name + `"`, `<title>`, `<h1`}, ids[name]...) {
 				if !strings.Contains(want, "<") && !strings.Contains(want, "=") {
 					want = `id="` + want + `"`
@@ -54,25 +71,37 @@ func TestEveryPage(t *testing.T) {
 					t.Errorf("%s is there %d times:\n%s", want, strings.Count(body, want), body)
 				}
 			}
-			if found := script.FindString(body); found != "" {
+			wantScript := 0
+			if name == pageForward || name == pageLoggedOut {
+				wantScript = 1
+			}
+			scripts := inlineScript.FindAllStringSubmatch(body, -1)
+			if len(scripts) != wantScript || strings.Count(policy, "script-src") != wantScript {
+				t.Errorf("%d scripts, policy %s", len(scripts), policy)
+			}
+			for _, s := range scripts {
+				sum := sha256.Sum256([]byte(s[1]))
+				if allowed := "script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "';"; !strings.Contains(policy, allowed) {
+					t.Errorf("the policy %s does not allow the script %s", policy, s[1])
+				}
+			}
+			if found := active.FindString(inlineScript.ReplaceAllString(body, "")); found != "" {
 				t.Errorf("the page has %q", found)
 			}
-			h := answer.Header()
-			policy := h.Get("Content-Security-Policy")
 			for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"} {
 				if !strings.Contains(policy, want) {
 					t.Errorf("the policy lacks %s: %s", want, policy)
 				}
 			}
-			if strings.Contains(policy, "script-src") || strings.Contains(policy, "unsafe") {
+			if strings.Contains(policy, "unsafe") || strings.Contains(policy, "frame-src") != (name == pageLoggedOut) {
 				t.Errorf("policy: %s", policy)
 			}
 			for key, want := range map[string]string{
-				"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer",
-				"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff",
+				"Content-Type": "text/html; charset=utf-8", "Content-Language": "en", "Cache-Control": "no-store",
+				"Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff",
 			} {
-				if h.Get(key) != want {
-					t.Errorf("%s: %q, want %q", key, h.Get(key), want)
+				if got := answer.Header().Get(key); got != want {
+					t.Errorf("%s: %q, want %q", key, got, want)
 				}
 			}
 		})
@@ -173,7 +202,7 @@ func TestFormActionAllowsTheWayBack(t *testing.T) {
 		"com.example.app:/cb":      "form-action 'self' https: com.example.app:",
 		"":                         "form-action 'self'",
 	} {
-		if got := contentPolicy(uri); !strings.HasSuffix(got, want) {
+		if got := (policy{returns: uri}).String(); !strings.HasSuffix(got, want) {
 			t.Errorf("%s: %s", uri, got)
 		}
 	}
@@ -243,17 +272,6 @@ func TestNewListsAllThatIsMissing(t *testing.T) {
 	for _, bad := range []string{"javascript:alert(1)", "http://bank.example", "help", "//evil.example"} {
 		if err := (Brand{Links: []Link{{"x", bad}}}).validate(); err == nil {
 			t.Errorf("link %s was accepted", bad)
-		}
-	}
-}
-
-func TestInWords(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		time.Second: "1 second", 90 * time.Second: "90 seconds", 5 * time.Minute: "5 minutes", time.Hour: "1 hour",
-		8 * time.Hour: "8 hours", 24 * time.Hour: "1 day", 720 * time.Hour: "30 days", 0: "1 second",
-	} {
-		if got := inWords(d); got != want {
-			t.Errorf("%v: %q, want %q", d, got, want)
 		}
 	}
 }

@@ -1,23 +1,26 @@
 package interaction
 
 import (
-	"fmt"
 	"time"
 
 	"signet/provider/oauth"
 )
 
-// scopeWords says in words what a scope lets a client do.
-func (p *Pages) scopeWords(scope string) string {
+// scopeWords says in words what a scope lets a client do: the words of the language, if it has some of its own for
+// this scope, or else the configured ones.
+func (p *Pages) scopeWords(in *language, scope string) string {
+	if name := "scope." + scope; in.has(name) {
+		return in.text(name)
+	}
 	if words := p.deps.Scopes[scope]; words != "" {
-		return words
+		return in.own(words)
 	}
 	return scope
 }
 
-func (p *Pages) resourceWords(resource string) string {
+func (p *Pages) resourceWords(in *language, resource string) string {
 	if words := p.deps.Resources[resource]; words != "" {
-		return words
+		return in.own(words)
 	}
 	return resource
 }
@@ -35,26 +38,6 @@ func displayName(user oauth.User) string {
 		return name
 	}
 	return user.Username
-}
-
-// inWords gives a duration in its largest fitting unit, rounded to the nearest.
-func inWords(d time.Duration) string {
-	for _, unit := range []struct {
-		size time.Duration
-		name string
-	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
-		if d >= 2*unit.size || d == unit.size {
-			return plural(int(d.Round(unit.size)/unit.size), unit.name)
-		}
-	}
-	return plural(max(1, int(d.Round(time.Second)/time.Second)), "second")
-}
-
-func plural(n int, unit string) string {
-	if n == 1 {
-		return "1 " + unit
-	}
-	return fmt.Sprintf("%d %ss", n, unit)
 }
 
 // roundUp makes a wait that is told to people never shorter than it is.

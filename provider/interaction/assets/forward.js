@@ -1,0 +1,4 @@
+(function () {
+  document.getElementById("forward-button").hidden = true;
+  document.getElementById("forward-form").submit();
+})();
