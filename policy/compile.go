@@ -16,17 +16,22 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 )
 
-// The one query that is prepared and evaluated: which of the two depends on what the owner has written.
+// The queries about a token request and about a registration: which of the two depends on what the owner has written.
 const (
 	entryDecision = "data.signet.decision"
 	entryExtended = "data.signet.extended"
+
+	entryRegistration         = "data.signet.registration_decision"
+	entryExtendedRegistration = "data.signet.extended_registration"
 )
 
 // rules is a compiled bundle. It never changes; a reload makes a new one.
 type rules struct {
 	revision string
-	query    rego.PreparedEvalQuery
-	options  []rego.EvalOption // the same for every evaluation
+	query    rego.PreparedEvalQuery // about token requests
+	options  []rego.EvalOption      // the same for every evaluation
+
+	registration rego.PreparedEvalQuery
 }
 
 // build compiles a source and tries it on the sample inputs.
@@ -37,7 +42,7 @@ func (e *Engine) build(ctx context.Context, s *source) (r *rules, err error) {
 			r, err = nil, fmt.Errorf("the compiler failed: %v", p)
 		}
 	}()
-	modules, entry, err := s.modules()
+	modules, asked, err := s.modules()
 	if err != nil {
 		return nil, err
 	}
@@ -57,17 +62,24 @@ func (e *Engine) build(ctx context.Context, s *source) (r *rules, err error) {
 	if err := checkFields(compiler.Modules); err != nil {
 		return nil, err
 	}
-	query, err := rego.New(
-		rego.Query(entry),
-		rego.Compiler(compiler),
-		rego.Store(store),
-		rego.Transaction(txn),
-		rego.StrictBuiltinErrors(true),
-	).PrepareForEval(ctx)
+	prepare := func(entry string) (rego.PreparedEvalQuery, error) {
+		return rego.New(
+			rego.Query(entry),
+			rego.Compiler(compiler),
+			rego.Store(store),
+			rego.Transaction(txn),
+			rego.StrictBuiltinErrors(true),
+		).PrepareForEval(ctx)
+	}
+	query, err := prepare(asked.token)
 	if err != nil {
 		return nil, err
 	}
-	r = &rules{revision: s.revision, query: query, options: []rego.EvalOption{
+	registration, err := prepare(asked.registration)
+	if err != nil {
+		return nil, err
+	}
+	r = &rules{revision: s.revision, query: query, registration: registration, options: []rego.EvalOption{
 		rego.EvalTransaction(txn),
 		rego.EvalMetrics(metrics.NoOp()),
 		rego.EvalRuleIndexing(true),
@@ -108,9 +120,12 @@ func capabilities() *ast.Capabilities {
 	return c
 }
 
-// modules parses the Rego files, settles which packages are in force (an owner's file of one of the four
-// packages replaces the built-in package as a whole) and returns the query to ask.
-func (s *source) modules() (modules map[string]*ast.Module, entry string, err error) {
+// entries are the documents to ask for.
+type entries struct{ token, registration string }
+
+// modules parses the Rego files, settles which packages are in force (an owner's file of one that answers
+// replaces the built-in package as a whole) and returns what to ask for.
+func (s *source) modules() (modules map[string]*ast.Module, asked entries, err error) {
 	modules = make(map[string]*ast.Module, len(s.files))
 	packages := map[string][]*ast.Module{}
 	owned := map[string]bool{}
@@ -141,14 +156,17 @@ func (s *source) modules() (modules map[string]*ast.Module, entry string, err er
 		faults = append(faults, checkRules(name, packages[name])...)
 	}
 	if err := errors.Join(faults...); err != nil {
-		return nil, "", err
+		return nil, asked, err
 	}
-	entry = entryDecision
+	asked = entries{entryDecision, entryRegistration}
 	if extends(packages) {
-		entry = entryExtended
+		asked.token = entryExtended
+	}
+	if len(packages[customRegistration]) > 0 {
+		asked.registration = entryExtendedRegistration
 	}
 	prune(modules[builtinPrefix+"extended.rego"], packages)
-	return modules, entry, fold(modules[builtinPrefix+"decision.rego"], packages)
+	return modules, asked, fold(modules[builtinPrefix+"decision.rego"], packages)
 }
 
 func packageName(module *ast.Module) string {

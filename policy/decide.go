@@ -13,13 +13,17 @@ import (
 
 var errTooSlow = errors.New("the evaluation took longer")
 
-// decide evaluates the prepared query once and reads its result.
+// decide evaluates the prepared query once, the one about registrations for one, and reads its result.
 func (r *rules) decide(ctx context.Context, in *Input, timeout time.Duration) (Decision, error) {
-	document, err := r.evaluate(ctx, in, timeout)
+	query, read := r.query, readDecision
+	if in.Registration != nil {
+		query, read = r.registration, readRegistration
+	}
+	document, err := r.evaluate(ctx, query, in, timeout)
 	if err != nil {
 		return Decision{}, err
 	}
-	decision, err := readDecision(document, &in.Grant)
+	decision, err := read(document, &in.Grant)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -27,7 +31,7 @@ func (r *rules) decide(ctx context.Context, in *Input, timeout time.Duration) (D
 	return decision, nil
 }
 
-func (r *rules) evaluate(ctx context.Context, in *Input, timeout time.Duration) (document *ast.Term, err error) {
+func (r *rules) evaluate(ctx context.Context, query rego.PreparedEvalQuery, in *Input, timeout time.Duration) (document *ast.Term, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			document, err = nil, fmt.Errorf("the evaluator failed: %v", p)
@@ -49,7 +53,7 @@ func (r *rules) evaluate(ctx context.Context, in *Input, timeout time.Duration) 
 		rego.EvalParsedInput(input),
 		rego.EvalTime(in.Request.Time),
 		rego.EvalExternalCancel(limit))
-	results, err := r.query.Eval(ctx, options...)
+	results, err := query.Eval(ctx, options...)
 	if limit.Cancelled() {
 		if err := ctx.Err(); err != nil {
 			return nil, err

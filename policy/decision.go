@@ -2,15 +2,18 @@ package policy
 
 import "time"
 
-// The four questions, which are also the values of Denial.Decision.
+// The questions, which are also the values of Denial.Decision: four about a token request, one about a registration.
 const (
 	DecisionClient = "client" // may this client call in this way?
 	DecisionGrant  = "grant"  // may it use this grant, about this subject, for these resource servers?
 	DecisionScope  = "scope"  // which of the scopes does it get?
 	DecisionToken  = "token"  // may the token be issued, with which claims and lifetimes?
+
+	DecisionRegistration = "registration" // may this client be registered so?
 )
 
-// Decision is the answer to an Input. A refusal has Denials and neither scope, claims nor lifetimes.
+// Decision is the answer to an Input. A refusal has Denials and neither scope, claims nor lifetimes; nor has the answer
+// about a registration.
 type Decision struct {
 	// ID is unique (128 random bits) and public: it goes to the client's error_description and the log.
 	ID string
@@ -33,12 +36,12 @@ type Decision struct {
 	RefreshLifetime time.Duration
 }
 
-// Allowed says whether a token may be issued. The zero Decision, which goes with an error, allows nothing.
+// Allowed says whether a token may be issued, or a registration kept. The zero Decision, which goes with an error, allows nothing.
 func (d Decision) Allowed() bool { return d.ID != "" && len(d.Denials) == 0 }
 
 // Denial is one reason to refuse.
 type Denial struct {
-	Decision string // client, grant, scope or token: which question was answered with no
+	Decision string // client, grant, scope, token or registration: which question was answered with no
 	Rule     string // rule id, for the log, e.g. "psd2.payments_need_psp_pi"
 	Error    string // OAuth error code for the client, one of those in README.md
 	Text     string // reason for people, one line
@@ -57,9 +60,26 @@ const (
 	MaxClaimsDepth = 8       // nested lists and objects
 )
 
-// isErrorCode lists the OAuth error codes that a denial may use: RFC 6749 sections 4.1.2.1 and 5.2,
+// isErrorCode says whether a denial may use the error code.
+func isErrorCode(decision, code string) bool {
+	if decision == DecisionRegistration {
+		return isRegistrationError(code)
+	}
+	return isTokenError(code)
+}
+
+// isRegistrationError lists those of RFC 7591 section 3.2.2, and access_denied.
+func isRegistrationError(code string) bool {
+	switch code {
+	case "invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement", "access_denied":
+		return true
+	}
+	return false
+}
+
+// isTokenError lists the OAuth error codes for requests: RFC 6749 sections 4.1.2.1 and 5.2,
 // RFC 8707 section 2, RFC 9396 section 5, OpenID Connect Core section 3.1.2.6. Those that would mean "ask again" are not here.
-func isErrorCode(code string) bool {
+func isTokenError(code string) bool {
 	switch code {
 	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "invalid_scope",
 		"access_denied", "invalid_target", "invalid_authorization_details", "login_required", "consent_required", "interaction_required":

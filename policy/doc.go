@@ -1,8 +1,9 @@
 // Package policy answers the bank's own questions about each token request with Rego rules, evaluated by
 // an embedded Open Policy Agent: may this client call, may it use this grant, which scopes does it get,
-// and with which claims and lifetimes. Protocol rules are Go and stand elsewhere; these are the owner's.
+// and with which claims and lifetimes; and about each client that registers itself: may it be kept. Protocol
+// rules are Go and stand elsewhere; these are the owner's.
 //
-// Invariant: no token without a complete, well-formed decision that is within the bounds given in Input.
+// Invariant: no token and no registration without a complete, well-formed decision that is within the bounds given in Input.
 // An evaluation that fails, takes too long, is undefined or returns something of the wrong kind is an
 // error, and the caller refuses.
 //
@@ -46,11 +47,18 @@
 //	input.grant.authorization_details   list    objects, RFC 9396: the most that can be granted
 //	input.token.format                  text    "jwt" or "opaque"
 //	input.token.lifetime                number  seconds an access token lives by default
+//	input.registration                  object  a client's registration that is about to be kept, or null
+//	input.registration.action           text    "new" or "update"
+//	input.registration.admitted_by      text    "open", "initial_access_token" or "registration_access_token"
+//	input.registration.metadata         object  client metadata, RFC 7591 section 2; what has no value is absent
+//	input.registration.software_statement         object  what a trusted issuer says of the software, or null
+//	input.registration.software_statement.issuer  text    its iss
+//	input.registration.software_statement.claims  object  all that it says
 //
 // # What a policy answers
 //
-// Four packages answer, and an owner's file of the same package replaces the built-in one as a whole:
+// Five packages answer, and an owner's file of the same package replaces the built-in one as a whole:
 // signet.client and signet.grant (deny), signet.scope (deny, granted, granted_details) and signet.token (deny,
-// access_claims, id_claims, access_lifetime, id_lifetime, refresh_lifetime). Packages named
-// signet.custom.client, .grant, .scope and .token add to them instead. README.md shows each at work.
+// access_claims, id_claims, access_lifetime, id_lifetime, refresh_lifetime); about a registration signet.registration
+// (deny). Packages named signet.custom.client, .grant, .scope, .token and .registration add to them instead. README.md shows each at work.
 package policy

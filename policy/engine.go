@@ -71,9 +71,10 @@ func New(ctx context.Context, options Options) (*Engine, error) {
 // ones included. The same files give the same revision on every machine.
 func (e *Engine) Revision() string { return e.live.Load().revision }
 
-// Decide answers all four questions with one evaluation. An error means that there is no answer (a time
-// limit, an undefined or ill-typed result, a scope beyond the upper bound, a reserved claim): the caller
-// must refuse with temporarily_unavailable. The error names rules and files, so it is for the log only.
+// Decide answers all four questions about a token request, or the one about a registration, with one
+// evaluation. An error means that there is no answer (a time limit, an undefined or ill-typed result, a scope
+// beyond the upper bound, a reserved claim): the caller must refuse with temporarily_unavailable. The error
+// names rules and files, so it is for the log only.
 func (e *Engine) Decide(ctx context.Context, in Input) (Decision, error) {
 	if in.Request.Time.IsZero() {
 		in.Request.Time = e.options.Clock()

@@ -192,6 +192,13 @@ func genInput() *rapid.Generator[Input] {
 				in.Certificate.PSD2 = &PSD2{l(), s(), s()}
 			}
 		}
+		if rapid.Bool().Draw(t, "registration") {
+			metadata, _ := json.Marshal(map[string]any{"client_name": s(), "default_max_age": n(), "contacts": l()})
+			in.Registration = &Registration{s(), s(), metadata, nil}
+			if rapid.Bool().Draw(t, "statement") {
+				in.Registration.SoftwareStatement = &SoftwareStatement{s(), []byte(`{"a":[1.50,null]}`)}
+			}
+		}
 		return in
 	})
 }
@@ -240,6 +247,7 @@ func TestDecisionsStayWithinBound(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			in := genInput().Draw(t, "input")
 			in.Subject.Kind = rapid.SampledFrom([]string{SubjectClient, SubjectUser, "robot"}).Draw(t, "kind")
+			in.Registration = nil
 			d, err := e.Decide(context.Background(), in)
 			if err != nil || !d.Allowed() {
 				if d.Scope != nil || d.AccessClaims != nil {
@@ -289,7 +297,9 @@ func TestSchemaMatchesDocument(t *testing.T) {
 			t.Errorf("%s (-schema +document):\n%s", path, diff)
 		}
 	}
-	in := request()
+	in, about := request(), registration()
+	in.Registration = about.Registration
+	about.Registration.Metadata, about.Registration.SoftwareStatement.Claims = []byte("null"), []byte("null") // these have any members
 	document, err := ast.JSON(valueFrom(t, in))
 	if err != nil {
 		t.Fatal(err)

@@ -84,10 +84,10 @@ func rulesNamed(modules []*ast.Module, name string) []*ast.Rule {
 	return found
 }
 
-// extends says whether the owner adds to the decisions.
+// extends says whether the owner adds to the decisions about token requests.
 func extends(packages map[string][]*ast.Module) bool {
 	for name := range packages {
-		if strings.HasPrefix(name, "signet.custom.") {
+		if strings.HasPrefix(name, "signet.custom.") && name != customRegistration {
 			return true
 		}
 	}

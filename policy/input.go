@@ -8,9 +8,10 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Input is everything that a policy may know about one token request. Rego sees it as the document
-// "input", with the names of the json tags; README.md explains each field. Every field is always there:
-// a list without elements is [], text that does not apply is "", an object that does not apply is null.
+// Input is everything that a policy may know about one token request or, with Registration, about one registration of
+// a client. Rego sees it as the document "input", with the names of the json tags; README.md explains each field. Every
+// field is always there: a list without elements is [], text that does not apply is "", an object that does not apply
+// is null.
 type Input struct {
 	Request Request `json:"request"`
 	Client  Client  `json:"client"`
@@ -22,6 +23,26 @@ type Input struct {
 	Subject Subject `json:"subject"`
 	Grant   Grant   `json:"grant"`
 	Token   Token   `json:"token"`
+	// Registration is there when a client registers or changes its registration (RFC 7591, RFC 7592): then Client is what
+	// it will be, and Sender, Subject, Grant and Token say nothing.
+	Registration *Registration `json:"registration"`
+}
+
+// Registration is a client's registration, about to be kept: it breaks no rule of the protocol.
+type Registration struct {
+	Action     string `json:"action"`      // "new" or "update"
+	AdmittedBy string `json:"admitted_by"` // "open" (nothing), "initial_access_token" or "registration_access_token"
+	// Metadata is all that will be registered, by the names of RFC 7591 section 2 and OpenID Connect Registration section
+	// 2, defaults filled in: a JSON object in which members without a value are absent.
+	Metadata json.RawMessage `json:"metadata"`
+	// SoftwareStatement is null when the client has none that is believed (RFC 7591 section 2.3).
+	SoftwareStatement *SoftwareStatement `json:"software_statement"`
+}
+
+// SoftwareStatement is what a trusted issuer says of a client's software.
+type SoftwareStatement struct {
+	Issuer string          `json:"issuer"` // its "iss"; the signature is proved
+	Claims json.RawMessage `json:"claims"` // a JSON object: all that the statement says
 }
 
 // Request says where and when the request came in.
@@ -104,6 +125,12 @@ const (
 const (
 	SubjectClient = "client"
 	SubjectUser   = "user"
+)
+
+// Actions of Registration.
+const (
+	RegistrationNew    = "new"
+	RegistrationUpdate = "update"
 )
 
 // MarshalJSON writes exactly the document that Rego sees. [encoding/json.Unmarshal] reads it back.

@@ -21,13 +21,14 @@ type rule struct {
 	absent ast.Value
 }
 
-// questions are the four packages that answer; each must define all of its rules but those with an answer for their absence.
+// questions are the packages that answer; each must define all of its rules but those with an answer for their absence.
 var questions = map[string][]rule{
 	"signet.client": {{name: "deny", set: true}},
 	"signet.grant":  {{name: "deny", set: true}},
 	"signet.scope":  {{name: "deny", set: true}, {name: "granted"}, {name: "granted_details", absent: allDetails}},
 	"signet.token": {{name: "deny", set: true}, {name: "access_claims"}, {name: "id_claims"},
 		{name: "access_lifetime"}, {name: "id_lifetime"}, {name: "refresh_lifetime"}},
+	"signet.registration": {{name: "deny", set: true}},
 }
 
 // additions are the packages that add to the answers; each must define at least one of its rules.
@@ -37,7 +38,11 @@ var additions = map[string][]rule{
 	"signet.custom.scope":  {{name: "deny", set: true}, {name: "withhold", set: true}, {name: "withhold_details", set: true}},
 	"signet.custom.token": {{name: "deny", set: true}, {name: "access_claims"}, {name: "id_claims"},
 		{name: "access_lifetime"}, {name: "id_lifetime"}, {name: "refresh_lifetime"}},
+	customRegistration: {{name: "deny", set: true}},
 }
+
+// customRegistration adds to the one answer that no token request asks for.
+const customRegistration = "signet.custom.registration"
 
 // checkPackage refuses names below signet that nothing would ask: most likely a slip of the pen, and a
 // rule that is never asked denies nothing.

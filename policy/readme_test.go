@@ -79,6 +79,16 @@ func paying(client, amount string) func(*Input) {
 	}
 }
 
+// registering registers a client of https://app.example, whose directory names the origin.
+func registering(origin string) func(*Input) {
+	return func(in *Input) {
+		in.Registration = &Registration{
+			Action: RegistrationNew, AdmittedBy: "open", Metadata: []byte(`{"redirect_uris":["https://app.example/cb"]}`),
+			SoftwareStatement: &SoftwareStatement{Issuer: "https://directory.example", Claims: []byte(`{"origin":"` + origin + `"}`)},
+		}
+	}
+}
+
 // Each Rego snippet works as the only rule of an owner's directory and does what the text around it says.
 func TestReadmeRego(t *testing.T) {
 	both := []string{"accounts", "payments"}
@@ -109,6 +119,12 @@ func TestReadmeRego(t *testing.T) {
 		"bank.nothing_granted": {
 			{func(*Input) {}, answer{Scope: []string{"accounts"}}},
 			{func(in *Input) { in.Grant.Scope = []string{"payments"} }, answer{Rules: []string{"bank.nothing_granted"}}},
+		},
+		"bank.no_psd2_role": {
+			{registering("https://app.example"), answer{}},
+			{registering("https://elsewhere.example"), answer{Rules: []string{"bank.redirects_elsewhere"}}},
+			{func(in *Input) { registering("https://app.example")(in); in.Certificate = nil }, answer{Rules: []string{"bank.no_psd2_role"}}},
+			{func(*Input) {}, answer{Scope: both}},
 		},
 		"bank.suspended": {
 			{as("tpp-0815", "tls_client_auth"), answer{Rules: []string{"bank.suspended"}}},
@@ -190,7 +206,12 @@ func TestReadmeFacts(t *testing.T) {
 	text := readme(t)
 	for _, name := range []string{"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "invalid_scope",
 		"invalid_target", "invalid_authorization_details", "access_denied", "login_required", "consent_required", "interaction_required"} {
-		if !isErrorCode(name) || !strings.Contains(text, "`"+name+"`") {
+		if !isErrorCode(DecisionToken, name) || !strings.Contains(text, "`"+name+"`") {
+			t.Errorf("error code %s", name)
+		}
+	}
+	for _, name := range []string{"invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement", "access_denied"} {
+		if !isErrorCode(DecisionRegistration, name) || !strings.Contains(text, "`"+name+"`") {
 			t.Errorf("error code %s", name)
 		}
 	}

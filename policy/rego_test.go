@@ -83,12 +83,12 @@ func TestPSD2Rego(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	modules, entry, err := source.modules()
+	modules, asked, err := source.modules()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if entry != entryExtended {
-		t.Errorf("asks %s", entry)
+	if asked != (entries{entryExtended, entryRegistration}) {
+		t.Errorf("asks %+v", asked)
 	}
 	runRego(t, modules, regoTests(t, os.DirFS("examples/psd2"), "*_test.rego"))
 }

@@ -36,7 +36,7 @@ func readDecision(document *ast.Term, bound *Grant) (Decision, error) {
 	}
 	var d Decision
 	var err error
-	if d.Denials, err = readDenials(object); err != nil || len(d.Denials) > 0 {
+	if d.Denials, err = readDenials(object, keyClient, keyGrant, keyScope, keyToken); err != nil || len(d.Denials) > 0 {
 		return d, err
 	}
 	if d.Scope, err = readScope(object.Get(keyGranted), bound.Scope); err != nil {
@@ -63,13 +63,24 @@ func readDecision(document *ast.Term, bound *Grant) (Decision, error) {
 	return d, nil
 }
 
-func readDenials(document ast.Object) ([]Denial, error) {
+// readRegistration reads the answer about a registration: nothing but denials.
+func readRegistration(document *ast.Term, _ *Grant) (d Decision, err error) {
+	object, ok := document.Value.(ast.Object)
+	if !ok {
+		return d, errors.New("the decision is not an object")
+	}
+	d.Denials, err = readDenials(object, keyRegistration)
+	return d, err
+}
+
+// readDenials reads those of the questions, in their order.
+func readDenials(document ast.Object, questions ...*ast.Term) ([]Denial, error) {
 	deny, ok := member[ast.Object](document, keyDeny)
 	if !ok {
 		return nil, errors.New("deny is not an object")
 	}
 	var denials []Denial
-	for _, key := range [...]*ast.Term{keyClient, keyGrant, keyScope, keyToken} {
+	for _, key := range questions {
 		set, ok := member[ast.Set](deny, key)
 		if !ok {
 			return nil, fmt.Errorf("deny.%s is not a set", text(key))
@@ -108,7 +119,7 @@ func readDenial(decision string, term *ast.Term) (Denial, error) {
 	switch {
 	case !ok1 || !isRuleID(string(rule)):
 		return Denial{}, errors.New("a denial's rule must be a short text of letters, digits, dots, dashes and underscores")
-	case !ok2 || !isErrorCode(string(code)):
+	case !ok2 || !isErrorCode(decision, string(code)):
 		return Denial{}, fmt.Errorf("rule %s: its error is not one that a policy may answer with", string(rule))
 	case !ok3 || !isLine(string(reason), MaxTextLength):
 		return Denial{}, fmt.Errorf("rule %s: its text must be one line of at most %d bytes", string(rule), MaxTextLength)

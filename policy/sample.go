@@ -31,7 +31,7 @@ func (r *rules) try(ctx context.Context, options Options) error {
 	return nil
 }
 
-// samples covers each grant, subject and kind of certificate; together they touch every field of Input.
+// samples covers each grant, subject and kind of certificate, and registrations; together they touch every field of Input.
 func samples(now time.Time) []sample {
 	const accounts, payments = "accounts", "payments"
 	details := []json.RawMessage{
@@ -78,6 +78,19 @@ func samples(now time.Time) []sample {
 	backchannel := refresh
 	backchannel.Grant.Type = "urn:openid:params:grant-type:ciba"
 
+	registration := Input{
+		Request: Request{ID: "sample", Door: "mtls", Time: now, Profile: "fapi2-security"}, Client: machine.Client, Certificate: machine.Certificate,
+		Registration: &Registration{
+			Action: RegistrationNew, AdmittedBy: "initial_access_token",
+			Metadata: []byte(`{"client_name":"Sample TPP","token_endpoint_auth_method":"tls_client_auth","redirect_uris":["https://tpp.example/cb"],` +
+				`"grant_types":["authorization_code"],"response_types":["code"],"scope":"openid accounts","application_type":"web"}`),
+			SoftwareStatement: &SoftwareStatement{Issuer: "https://directory.example", Claims: []byte(`{"iss":"https://directory.example","software_id":"sample"}`)},
+		},
+	}
+	stranger := registration
+	stranger.Request.Door, stranger.Request.Profile, stranger.Client, stranger.Certificate = "main", "openid", user.Client, nil
+	stranger.Registration = &Registration{Action: RegistrationUpdate, AdmittedBy: "registration_access_token", Metadata: []byte(`{}`)}
+
 	return []sample{
 		{"client_credentials with a PSD2 certificate", machine},
 		{"client_credentials with a certificate", plain},
@@ -86,5 +99,7 @@ func samples(now time.Time) []sample {
 		{"authorization_code", user},
 		{"refresh_token with a DPoP key", refresh},
 		{"backchannel authentication", backchannel},
+		{"registration with a software statement", registration},
+		{"update of a registration", stranger},
 	}
 }

@@ -20,6 +20,13 @@ var (
 	keyGrant       = ast.StringTerm("grant")
 	keyToken       = ast.StringTerm("token")
 
+	keyRegistration = ast.StringTerm("registration")
+	keyAction       = ast.StringTerm("action")
+	keyAdmittedBy   = ast.StringTerm("admitted_by")
+	keyMetadata     = ast.StringTerm("metadata")
+	keyStatement    = ast.StringTerm("software_statement")
+	keyClaims       = ast.StringTerm("claims")
+
 	keyID         = ast.StringTerm("id")
 	keyDoor       = ast.StringTerm("door")
 	keyTime       = ast.StringTerm("time")
@@ -53,10 +60,14 @@ var (
 )
 
 // value builds the input document without a detour through JSON, which would cost more than the decision.
-// It fails when an element of Details is not JSON.
+// It fails when an element of Details, or what a registration says, is not JSON.
 func (in *Input) value() (ast.Value, error) {
 	terms := slab{make([]ast.Term, 0, in.size())}
 	grant, err := in.Grant.term(&terms)
+	if err != nil {
+		return nil, err
+	}
+	registration, err := in.Registration.term(&terms)
 	if err != nil {
 		return nil, err
 	}
@@ -68,12 +79,13 @@ func (in *Input) value() (ast.Value, error) {
 		ast.Item(keySubject, in.Subject.term(&terms)),
 		ast.Item(keyGrant, grant),
 		ast.Item(keyToken, in.Token.term(&terms)),
+		ast.Item(keyRegistration, registration),
 	), nil
 }
 
 // size is how many terms value needs at most.
 func (in *Input) size() int {
-	n := 40 + len(in.Client.GrantTypes) + len(in.Client.Scope) + len(in.Client.Resources) +
+	n := 48 + len(in.Client.GrantTypes) + len(in.Client.Scope) + len(in.Client.Resources) +
 		len(in.Subject.AMR) + len(in.Grant.Scope) + len(in.Grant.Resources)
 	if in.Certificate != nil && in.Certificate.PSD2 != nil {
 		n += len(in.Certificate.PSD2.Roles)
@@ -125,7 +137,7 @@ var words = func() map[string]*ast.Term {
 	terms := map[string]*ast.Term{}
 	for _, word := range []string{
 		"main", "mtls", "dpop", "openid", "fapi1-advanced", "fapi2-security", "fapi2-message-signing", "fapi-ciba", SubjectClient, SubjectUser, "jwt", "opaque",
-		"client_credentials", "authorization_code", "refresh_token", "urn:openid:params:grant-type:ciba",
+		"client_credentials", "authorization_code", "implicit", "refresh_token", "urn:openid:params:grant-type:ciba",
 		"none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt",
 		"tls_client_auth", "self_signed_tls_client_auth",
 		"profile", "email", "address", "phone", "offline_access", "accounts", "payments",
@@ -224,13 +236,41 @@ func (s *slab) documents(texts []json.RawMessage) (*ast.Term, error) {
 	}
 	terms := make([]*ast.Term, len(texts))
 	for i, text := range texts {
-		value, err := ast.ValueFromReader(bytes.NewReader(text))
-		if err != nil {
+		var err error
+		if terms[i], err = document(text); err != nil {
 			return nil, fmt.Errorf("policy input: authorization_details: %w", err)
 		}
-		terms[i] = ast.NewTerm(value)
 	}
 	return s.term(ast.NewArray(terms...)), nil
+}
+
+func document(text json.RawMessage) (*ast.Term, error) {
+	value, err := ast.ValueFromReader(bytes.NewReader(text))
+	return ast.NewTerm(value), err
+}
+
+func (r *Registration) term(s *slab) (*ast.Term, error) {
+	if r == nil {
+		return ast.InternedNullTerm, nil
+	}
+	metadata, err := document(r.Metadata)
+	if err != nil {
+		return nil, fmt.Errorf("policy input: registration metadata: %w", err)
+	}
+	statement := ast.InternedNullTerm
+	if r.SoftwareStatement != nil {
+		claims, err := document(r.SoftwareStatement.Claims)
+		if err != nil {
+			return nil, fmt.Errorf("policy input: software statement: %w", err)
+		}
+		statement = s.object(ast.Item(keyIssuer, s.text(r.SoftwareStatement.Issuer)), ast.Item(keyClaims, claims))
+	}
+	return s.object(
+		ast.Item(keyAction, s.text(r.Action)),
+		ast.Item(keyAdmittedBy, s.text(r.AdmittedBy)),
+		ast.Item(keyMetadata, metadata),
+		ast.Item(keyStatement, statement),
+	), nil
 }
 
 func (t *Token) term(s *slab) *ast.Term {

@@ -1,8 +1,8 @@
 # METADATA
 # title: The decision
 # description: >-
-#   The one document that Signet asks for, once per token request. The answers come from four packages, each
-#   of which an owner may replace. This package itself cannot be replaced.
+#   The documents that Signet asks for: the first once per token request, the second once per registration. The
+#   answers come from five packages, each of which an owner may replace. This package itself cannot be replaced.
 package signet
 
 decision := {
@@ -21,3 +21,5 @@ decision := {
 	"id_lifetime": data.signet.token.id_lifetime,
 	"refresh_lifetime": data.signet.token.refresh_lifetime,
 }
+
+registration_decision := {"deny": {"registration": data.signet.registration.deny}}

@@ -86,3 +86,16 @@ test_additions_to_lifetimes if {
 	extended.id_lifetime == 0
 	extended.refresh_lifetime == 0
 }
+
+test_registration_allowed if {
+	signet.registration_decision.deny.registration == set() with input as request
+	signet.extended_registration == signet.registration_decision with input as request
+}
+
+test_additions_deny_registrations if {
+	extended := signet.extended_registration with input as request
+		with input.request.profile as "fapi2-security"
+		with input.client.auth_method as "none"
+		with data.signet.custom.registration.deny as {denial("bank.registration")}
+	{d.rule | some d in extended.deny.registration} == {"bank.registration", "registration.method_too_weak"}
+}

@@ -76,3 +76,10 @@ id_lifetime := seconds if {
 refresh_lifetime := seconds if {
 	seconds := data.signet.custom.token.refresh_lifetime
 } else := decision.refresh_lifetime
+
+# The same about registrations, when the owner's directory has the package signet.custom.registration.
+extended_registration := {"deny": {"registration": registration_denials}}
+
+registration_denials contains denial if some denial in registration_decision.deny.registration
+
+registration_denials contains denial if some denial in data.signet.custom.registration.deny

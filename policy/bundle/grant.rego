@@ -37,6 +37,6 @@ deny contains {
 	"error": "invalid_grant",
 	"text": "the grant needs a user",
 } if {
-	input.grant.type in {"authorization_code", "refresh_token", "urn:openid:params:grant-type:ciba"}
+	input.grant.type in {"authorization_code", "implicit", "refresh_token", "urn:openid:params:grant-type:ciba"}
 	input.subject.kind == "client"
 }

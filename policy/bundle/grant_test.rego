@@ -19,6 +19,7 @@ test_client_in_its_own_name if rules("client_credentials", "private_key_jwt", it
 test_user if {
 	rules("authorization_code", "none", somebody) == set()
 	rules("refresh_token", "none", somebody) == set()
+	rules("implicit", "none", somebody) == set()
 }
 
 test_public_client if rules("client_credentials", "none", itself) == {"grant.public_client"}
@@ -35,4 +36,5 @@ test_client_credentials_about_user if {
 test_code_about_client if {
 	rules("authorization_code", "private_key_jwt", itself) == {"grant.no_user"}
 	rules("refresh_token", "private_key_jwt", itself) == {"grant.no_user"}
+	rules("implicit", "private_key_jwt", itself) == {"grant.no_user"}
 }

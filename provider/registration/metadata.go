@@ -18,11 +18,27 @@ import (
 
 // Bounds are what a registered client gets at most, and what it gets when it does not ask.
 type Bounds struct {
-	Profile      oauth.ProfileName // that every client is held to
-	Scopes       oauth.Scope
-	Resources    []string
-	DetailsTypes []string
+	// Profile is the one that every client is held to; InForce is what that is together with the instance's floor.
+	Profile, InForce oauth.ProfileName
+	Scopes           oauth.Scope
+	Resources        []string
+	DetailsTypes     []string
+	GrantTypes       []string
+	ResponseTypes    []string
+	AuthMethods      []string
+	// IDTokenAlg signs the ID tokens of a client that does not ask (OpenID Connect Registration section 2: RS256, where
+	// there is a key for it).
+	IDTokenAlg string
+	// WithoutImplicit: the profile has no implicit grant. A client that asks for it together with others, as OpenID
+	// Connect Registration has it for code id_token, gets the others (RFC 7591 section 3.2.1).
+	WithoutImplicit bool
 }
+
+// defaultEnc encrypts the content where a client names an alg only (OpenID Connect Registration section 2).
+const defaultEnc = "A128CBC-HS256"
+
+// statementMember is the one member that is not the client's own to say: its issuer signs it.
+const statementMember = "software_statement"
 
 // metadata are the members that a client may set: the JSON names of oauth.Client that are its own to say. All others
 // are ignored (RFC 7591 section 2), whatever they mean to us.
@@ -35,6 +51,13 @@ var metadata = []string{
 	"require_pushed_authorization_requests", "dpop_bound_access_tokens", "authorization_details_types",
 	"default_acr_values", "backchannel_token_delivery_mode", "backchannel_client_notification_endpoint",
 	"backchannel_authentication_request_signing_alg", "backchannel_user_code_parameter",
+	"application_type", "contacts", "logo_uri", "client_uri", "policy_uri", "tos_uri", "software_id", "software_version",
+	statementMember, "subject_type", "sector_identifier_uri", "id_token_encrypted_response_alg",
+	"id_token_encrypted_response_enc", "userinfo_signed_response_alg", "userinfo_encrypted_response_alg",
+	"userinfo_encrypted_response_enc", "request_object_encryption_alg", "request_object_encryption_enc",
+	"default_max_age", "require_auth_time", "initiate_login_uri", "request_uris", "post_logout_redirect_uris",
+	"frontchannel_logout_uri", "frontchannel_logout_session_required", "backchannel_logout_uri",
+	"backchannel_logout_session_required",
 }
 
 // members are those of a request's JSON object. One that is null is not there (RFC 7592 section 2.2).
@@ -88,21 +111,66 @@ func parseMembers(body []byte) (members, *oauth.Error) {
 }
 
 // fill gives the client the metadata, what it gets unasked, and a new secret where it needs one and has none. The
-// error lists everything that is wrong.
-func (e *endpoint) fill(ctx context.Context, c *oauth.Client, given members) (oauth.Secret, error) {
+// error lists everything that is wrong; policy is asked about what is right. detail is for the audit log.
+func (e *endpoint) fill(r *http.Request, c *oauth.Client, given members, action, by string) (secret oauth.Secret, detail map[string]any, err error) {
+	ctx := r.Context()
+	statement, err := e.believe(ctx, given)
+	if err != nil {
+		return "", nil, err
+	}
 	faults := decode(c, given)
+	e.defaults(c, given)
+	faults = append(append(faults, checkName(c.Name)...), e.bound(c)...)
+	e.signed(c)
+	if secret, err = e.keepSecret(ctx, c); err != nil {
+		return "", nil, err
+	}
+	if err := refuse(append(faults, e.Validate(c)...)); err != nil {
+		return "", nil, err
+	}
+	if err := e.sector(ctx, c); err != nil {
+		return "", nil, err
+	}
+	detail, err = e.decide(r, c, statement, action, by)
+	return secret, detail, err
+}
+
+// defaults fills in what the specifications say of members that are left out, so that the answer has it (RFC 7591
+// sections 2 and 3.2.1, OpenID Connect Registration section 2).
+func (e *endpoint) defaults(c *oauth.Client, given members) {
 	if c.AuthMethod == "" {
-		c.AuthMethod = oauth.AuthSecretBasic // RFC 7591 section 2
+		c.AuthMethod = oauth.AuthSecretBasic
+	}
+	if c.ApplicationType == "" {
+		c.ApplicationType = "web"
 	}
 	if _, told := given["grant_types"]; !told {
-		c.GrantTypes = []string{oauth.GrantAuthorizationCode} // RFC 7591 section 2
+		c.GrantTypes = []string{oauth.GrantAuthorizationCode}
 	}
-	faults = append(append(faults, checkName(c.Name)...), e.bound(c)...)
-	secret, err := e.keepSecret(ctx, c)
-	if err != nil {
-		return "", err
+	if e.Bounds.WithoutImplicit && len(c.GrantTypes) > 1 {
+		c.GrantTypes = slices.DeleteFunc(c.GrantTypes, func(grant string) bool { return grant == oauth.GrantImplicit })
 	}
-	return secret, refuse(append(faults, e.Validate(c)...))
+	if _, told := given["response_types"]; !told && c.Allows(oauth.GrantAuthorizationCode) {
+		c.ResponseTypes = []string{oauth.ResponseCode}
+	}
+	for i, t := range c.ResponseTypes { // the order of the parts means nothing (RFC 6749 section 3.1.1)
+		c.ResponseTypes[i] = strings.Join(slices.Sorted(strings.FieldsSeq(t)), " ")
+	}
+	for _, jwe := range []struct {
+		alg string
+		enc *string
+	}{{c.IDTokenEncAlg, &c.IDTokenEncEnc}, {c.UserinfoEncAlg, &c.UserinfoEncEnc}, {c.RequestObjectEncAlg, &c.RequestObjectEncEnc}} {
+		if jwe.alg != "" && *jwe.enc == "" {
+			*jwe.enc = defaultEnc
+		}
+	}
+}
+
+// signed names the algorithm of ID tokens, where there are any.
+func (e *endpoint) signed(c *oauth.Client) {
+	if c.IDTokenAlg == "" && c.Scopes().Has(oauth.ScopeOpenID) {
+		c.IDTokenAlg = e.Bounds.IDTokenAlg
+	}
 }
 
 // decode sets the client's fields one by one, so that each of a wrong type is named.
@@ -139,7 +207,21 @@ func (e *endpoint) bound(c *oauth.Client) (faults []Fault) {
 	c.Resources, fault = within("resources", c.Resources, e.Bounds.Resources)
 	faults = append(faults, fault...)
 	c.DetailsTypes, fault = within("authorization_details_types", c.DetailsTypes, e.Bounds.DetailsTypes)
-	return append(faults, fault...)
+	faults = append(faults, fault...)
+	for _, f := range []struct {
+		name        string
+		asked, most []string
+	}{
+		{"token_endpoint_auth_method", []string{string(c.AuthMethod)}, e.Bounds.AuthMethods},
+		{"grant_types", c.GrantTypes, e.Bounds.GrantTypes},
+		{"response_types", c.ResponseTypes, e.Bounds.ResponseTypes},
+	} {
+		if len(f.asked) > 0 {
+			_, fault = within(f.name, f.asked, f.most)
+			faults = append(faults, fault...)
+		}
+	}
+	return faults
 }
 
 // within returns what was asked for, or else all that there is.

@@ -80,7 +80,7 @@ func (e *endpoint) describe(status int, c *oauth.Client, token, secret oauth.Sec
 	return answer{status, body}, nil
 }
 
-// responseTypes says what an empty list means (RFC 7591 section 2).
+// responseTypes says what an empty list means (RFC 7591 section 2), which older registrations have.
 func responseTypes(c *oauth.Client) []string {
 	if c.Allows(oauth.GrantAuthorizationCode) {
 		return []string{"code"}

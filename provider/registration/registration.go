@@ -6,8 +6,11 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
+	"signet/policy"
 	"signet/provider/audit"
 	"signet/provider/clientauth"
 	"signet/provider/oauth"
@@ -15,18 +18,32 @@ import (
 	"signet/provider/web"
 )
 
-// Deps are what the endpoint works with. All are required.
+// Deps are what the endpoint works with. All are required, unless they say otherwise.
 type Deps struct {
 	// Path is where registrations are made, e.g. "/register"; below it, after a slash, is each client's own.
 	Path string
 	// BaseURL is what registration_client_uri starts with: the door that Path is behind.
 	BaseURL string
-	// InitialToken returns the token that admits a new client. It is asked for each registration.
+	// InitialToken returns the token that admits a new client. It is asked for each registration. With Open it may be
+	// nil: no token admits anybody, and none is needed.
 	InitialToken func() (oauth.Secret, error)
-	Bounds       Bounds
+	// Open admits clients without a token: MostPerHour of them in each process, which is otherwise not used.
+	Open        bool
+	MostPerHour int
+	Bounds      Bounds
+	Statements  Statements // may be empty
 	// Validate lists what is wrong with a registration.
 	Validate func(*oauth.Client) []Fault
-	Store    interface {
+	// Policy has the last word about a registration that is right.
+	Policy interface {
+		Decide(ctx context.Context, in policy.Input) (policy.Decision, error)
+	}
+	// Certificate describes the TLS client certificate of the request; nil = it has none.
+	Certificate func(*http.Request) (*policy.Certificate, error)
+	// Address is where a request comes from, with or without a port.
+	Address func(*http.Request) string
+	Fetch   Fetcher
+	Store   interface {
 		// Client returns oauth.ErrNotFound, wrapped, for a client that does not exist. It is shared: not to be modified.
 		Client(ctx context.Context, id string) (*oauth.Client, error)
 		Commit(ctx context.Context, changes ...oauth.Change) error
@@ -42,9 +59,16 @@ type Deps struct {
 type Fault struct{ Field, Text string }
 
 // New returns the endpoint: POST of a registration at Deps.Path; GET, PUT and DELETE of one below it.
-func New(deps Deps) http.Handler { return &endpoint{deps} }
+func New(deps Deps) http.Handler { return newEndpoint(deps) }
 
-type endpoint struct{ Deps }
+func newEndpoint(deps Deps) *endpoint {
+	return &endpoint{Deps: deps, strangers: newThrottle(deps.Clock, deps.MostPerHour)}
+}
+
+type endpoint struct {
+	Deps
+	strangers *throttle
+}
 
 // answer is what a request that was not refused is answered with.
 type answer struct {
@@ -54,7 +78,12 @@ type answer struct {
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a, err := e.answer(w, r)
-	if err != nil {
+	var later tooMany
+	switch {
+	case errors.As(err, &later):
+		e.refuseFor(w, r, time.Duration(later))
+		return
+	case err != nil:
 		web.WriteBearerError(w, r, e.Log, err)
 		return
 	}
@@ -86,7 +115,8 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) (answer, error
 
 // register makes a client (RFC 7591 section 3).
 func (e *endpoint) register(w http.ResponseWriter, r *http.Request) (answer, error) {
-	if err := e.admitNewcomer(r); err != nil {
+	by, err := e.admitNewcomer(r)
+	if err != nil {
 		return answer{}, err
 	}
 	given, fault := readMembers(w, r)
@@ -102,11 +132,16 @@ func (e *endpoint) register(w http.ResponseWriter, r *http.Request) (answer, err
 		return answer{}, err
 	}
 	client := oauth.Client{ID: id, CreatedAt: e.Clock().UTC(), RegistrationToken: token.Digest().String()}
-	secret, err := e.fill(r.Context(), &client, given)
+	secret, detail, err := e.fill(r, &client, given, policy.RegistrationNew, by)
 	if err != nil {
 		return answer{}, err
 	}
-	if err := e.commit(r.Context(), audit.ClientRegistered, client.ID, oauth.StoreClient{Client: client, New: true}); err != nil {
+	if by == admittedOpen {
+		if wait := e.strangers.take(); wait > 0 {
+			return answer{}, tooMany(wait)
+		}
+	}
+	if err := e.commit(r.Context(), audit.ClientRegistered, client.ID, detail, oauth.StoreClient{Client: client, New: true}); err != nil {
 		return answer{}, err
 	}
 	return e.describe(http.StatusCreated, &client, token, secret)
@@ -139,11 +174,11 @@ func (e *endpoint) update(w http.ResponseWriter, r *http.Request, id string) (an
 	if err != nil {
 		return answer{}, err
 	}
-	secret, err := e.fill(r.Context(), &client, given)
+	secret, detail, err := e.fill(r, &client, given, policy.RegistrationUpdate, admittedByOwn)
 	if err != nil {
 		return answer{}, err
 	}
-	if err := e.commit(r.Context(), audit.ClientUpdated, client.ID, oauth.ReplaceClient{Client: client, Seen: *seen}); err != nil {
+	if err := e.commit(r.Context(), audit.ClientUpdated, client.ID, detail, oauth.ReplaceClient{Client: client, Seen: *seen}); err != nil {
 		return answer{}, err
 	}
 	return e.describe(http.StatusOK, &client, token, secret)
@@ -159,35 +194,72 @@ func (e *endpoint) remove(r *http.Request, id string) (answer, error) {
 	client := *seen
 	client.Disabled, client.Removed, client.RegistrationToken = true, true, ""
 	client.SecretHash, client.SecretSealed, client.JWKS, client.JWKSURI = "", nil, nil, ""
-	if err := e.commit(r.Context(), audit.ClientRemoved, client.ID, oauth.ReplaceClient{Client: client, Seen: *seen}); err != nil {
+	if err := e.commit(r.Context(), audit.ClientRemoved, client.ID, map[string]any{}, oauth.ReplaceClient{Client: client, Seen: *seen}); err != nil {
 		return answer{}, err
 	}
 	return answer{status: http.StatusNoContent}, nil
 }
 
 // commit applies the change with its audit entry.
-func (e *endpoint) commit(ctx context.Context, event audit.Event, clientID string, change oauth.Change) error {
-	entry, err := e.Record.Change(event, oauth.AuditEntry{RequestID: web.RequestID(ctx), ClientID: clientID, Detail: map[string]any{"by": "client"}})
+func (e *endpoint) commit(ctx context.Context, event audit.Event, clientID string, detail map[string]any, change oauth.Change) error {
+	detail["by"] = "client"
+	entry, err := e.Record.Change(event, oauth.AuditEntry{RequestID: web.RequestID(ctx), ClientID: clientID, Detail: detail})
 	if err != nil {
 		return err
 	}
 	return e.Store.Commit(ctx, change, entry)
 }
 
-// admitNewcomer wants the initial access token (RFC 7591 section 3).
-func (e *endpoint) admitNewcomer(r *http.Request) error {
+// What admits a request, as policy and the audit log name it.
+const (
+	admittedOpen    = "open"
+	admittedInitial = "initial_access_token"
+	admittedByOwn   = "registration_access_token"
+)
+
+// admitNewcomer wants the initial access token (RFC 7591 section 3). Where registration is open, who has none is
+// admitted as often as a stranger may be.
+func (e *endpoint) admitNewcomer(r *http.Request) (by string, err error) {
+	if e.Open && len(r.Header.Values("Authorization")) == 0 {
+		if wait := e.strangers.attempt(e.Address(r)); wait > 0 {
+			return "", tooMany(wait)
+		}
+		return admittedOpen, nil
+	}
 	presented, err := bearer(r)
 	if err != nil {
-		return err
+		return "", err
+	}
+	refused := oauth.Errorf(oauth.InvalidToken, "the initial access token is not valid")
+	if e.InitialToken == nil {
+		return "", refused
 	}
 	want, failure := e.InitialToken()
 	if failure != nil {
-		return failure
+		return "", failure
 	}
 	if !same(presented.Digest().String(), want.Digest().String()) {
-		return oauth.Errorf(oauth.InvalidToken, "the initial access token is not valid")
+		return "", refused
 	}
-	return nil
+	return admittedInitial, nil
+}
+
+// tooMany is how long a stranger has to wait.
+type tooMany time.Duration
+
+// Error implements error.
+func (t tooMany) Error() string { return "too many registrations: wait " + time.Duration(t).String() }
+
+// refuseFor asks a stranger to come back later (RFC 6585 section 4).
+func (e *endpoint) refuseFor(w http.ResponseWriter, r *http.Request, wait time.Duration) {
+	e.Log.WarnContext(r.Context(), "registrations throttled", "request_id", web.RequestID(r.Context()))
+	web.NotesOf(r.Context()).Error = oauth.TemporarilyUnavailable
+	w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
+	web.NoStore(w.Header())
+	web.WriteJSON(w, http.StatusTooManyRequests, map[string]any{
+		"error": oauth.TemporarilyUnavailable, "error_description": "there have been too many registrations: try again later",
+		"request_id": web.RequestID(r.Context()),
+	})
 }
 
 // admit finds the client whose registration access token the request has. Clients that do not exist, are not looked

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"signet/policy"
 	"signet/provider/audit"
 	"signet/provider/clientauth"
 	"signet/provider/oauth"
@@ -40,6 +41,19 @@ type house struct {
 	faults    []Fault
 	failure   error // of the store's commits
 	committed []oauth.Change
+
+	open       bool
+	most       int    // registrations of strangers in an hour
+	address    string // of the one who asks
+	now        time.Time
+	bounds     Bounds
+	statements Statements
+	documents  map[string]string // by URL
+	fetched    []string
+	asked      []policy.Input
+	denials    []policy.Denial
+	policyErr  error
+	listening  *endpoint
 }
 
 func newHouse() *house {
@@ -47,7 +61,7 @@ func newHouse() *house {
 	if err != nil {
 		panic(err)
 	}
-	return &house{initial: initial, clients: map[string]oauth.Client{
+	return &house{initial: initial, now: now, address: "192.0.2.1:1234", bounds: bounds(), clients: map[string]oauth.Client{
 		"app": {
 			ID: "app", Name: "App", AuthMethod: oauth.AuthSecretBasic, SecretHash: hash, Scope: "openid", Resources: []string{"https://rs.example"},
 			GrantTypes: []string{oauth.GrantAuthorizationCode}, RedirectURIs: []string{"https://app.example/cb"}, DefaultACR: []string{"urn:a"},
@@ -85,19 +99,55 @@ func (*house) Open(_ context.Context, sealed, context []byte) ([]byte, error) {
 	return slices.Clone(plain), nil
 }
 
+func (h *house) Cached(_ context.Context, url, _ string, maxAge time.Duration) ([]byte, error) {
+	h.fetched = append(h.fetched, url)
+	if document, ok := h.documents[url]; ok && maxAge == 0 {
+		return []byte(document), nil
+	}
+	return nil, errors.New("nobody is there")
+}
+
+func (h *house) Decide(_ context.Context, in policy.Input) (policy.Decision, error) {
+	h.asked = append(h.asked, in)
+	if h.policyErr != nil {
+		return policy.Decision{}, h.policyErr
+	}
+	return policy.Decision{ID: "decision", Revision: "revision", Denials: h.denials}, nil
+}
+
+// bounds allow all that there is.
+func bounds() Bounds {
+	return Bounds{
+		Profile: oauth.ProfileFAPICIBA, InForce: oauth.ProfileFAPICIBA, Scopes: oauth.Scope{"openid", "accounts"}, Resources: []string{"https://rs.example"},
+		GrantTypes: oauth.GrantTypes, ResponseTypes: oauth.Profiles[oauth.ProfileOpenID].ResponseTypes, IDTokenAlg: "RS256",
+		AuthMethods: []string{"none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"},
+	}
+}
+
+// endpoint is made when it is first needed.
 func (h *house) endpoint() *endpoint {
-	clock := func() time.Time { return now }
-	return &endpoint{Deps{
-		Path: "/register", BaseURL: "https://id.example", InitialToken: func() (oauth.Secret, error) {
+	if h.listening != nil {
+		return h.listening
+	}
+	clock := func() time.Time { return h.now }
+	h.listening = newEndpoint(Deps{
+		Path: "/register", BaseURL: "https://id.example", Open: h.open, MostPerHour: h.most, InitialToken: func() (oauth.Secret, error) {
 			if h.initial == "" {
 				return "", oauth.ErrUnavailable
 			}
 			return h.initial, nil
 		},
-		Bounds:   Bounds{Profile: oauth.ProfileFAPICIBA, Scopes: oauth.Scope{"openid", "accounts"}, Resources: []string{"https://rs.example"}},
-		Validate: func(*oauth.Client) []Fault { return h.faults },
-		Store:    h, Sealer: h, Record: audit.NewRecorder(clock, rand.Reader), Clock: clock, Random: rand.Reader, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	}}
+		Bounds: h.bounds, Statements: h.statements, Validate: func(*oauth.Client) []Fault { return h.faults },
+		Policy: h, Fetch: h, Address: func(*http.Request) string { return h.address },
+		Certificate: func(r *http.Request) (*policy.Certificate, error) {
+			if r.Header.Get("X-Certificate") == "" {
+				return nil, nil
+			}
+			return &policy.Certificate{Subject: r.Header.Get("X-Certificate")}, nil
+		},
+		Store: h, Sealer: h, Record: audit.NewRecorder(clock, rand.Reader), Clock: clock, Random: rand.Reader, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	return h.listening
 }
 
 // send sends JSON with a bearer token.
@@ -129,7 +179,7 @@ func TestRegister(t *testing.T) {
 	h := newHouse()
 	r := h.send(http.MethodPost, "/register", initial, `{
 		"client_name": "A bank's app", "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": []},
-		"grant_types": ["urn:openid:params:grant-type:ciba"], "response_types": [], "logo_uri": "https://x/", "contacts": null,
+		"grant_types": ["urn:openid:params:grant-type:ciba"], "response_types": [], "logo_uri": "https://x/", "contacts": null, "unknown": 1, "software_statement": "from nobody",
 		"client_id": "mine", "profile": "openid", "introspects": ["https://rs.example"], "disabled": true, "removed": true,
 		"client_secret_hash": "x", "registration_access_token_digest": "x", "CLIENT_NAME": "shouted", "scope": null,
 		"backchannel_token_delivery_mode": "poll", "tls_client_certificate_bound_access_tokens": true}`)
@@ -141,18 +191,22 @@ func TestRegister(t *testing.T) {
 	want := oauth.Client{
 		ID: stored.Client.ID, Name: "A bank's app", AuthMethod: oauth.AuthPrivateKeyJWT, JWKS: json.RawMessage(`{"keys": []}`), Profile: oauth.ProfileFAPICIBA,
 		GrantTypes: []string{oauth.GrantCIBA}, ResponseTypes: []string{}, Scope: "openid accounts", Resources: []string{"https://rs.example"},
+		ApplicationType: "web", LogoURI: "https://x/", IDTokenAlg: "RS256",
 		BackchannelMode: "poll", BoundAccessTokens: true, CreatedAt: now, RegistrationToken: oauth.Secret(token).Digest().String(),
 	}
 	if diff := cmp.Diff(want, stored.Client); diff != "" || !is || !stored.New || !isID(stored.Client.ID) {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(oauth.AuditEntry{At: now, Event: "client.registered", ClientID: want.ID, Detail: map[string]any{"by": "client"}},
+	if diff := cmp.Diff(oauth.AuditEntry{At: now, Event: "client.registered", ClientID: want.ID, Detail: map[string]any{
+		"by": "client", "admitted_by": "initial_access_token", "decision": "decision", "policy": "revision",
+	}},
 		h.committed[1].(oauth.RecordAudit).Entry, cmpopts.IgnoreFields(oauth.AuditEntry{}, "ID", "RequestID")); diff != "" || len(h.committed) != 2 {
 		t.Error(diff)
 	}
 	answer := map[string]any{
 		"client_id": want.ID, "client_id_issued_at": float64(now.Unix()), "client_name": want.Name, "token_endpoint_auth_method": "private_key_jwt",
 		"jwks": map[string]any{"keys": []any{}}, "grant_types": []any{oauth.GrantCIBA}, "response_types": []any{}, "scope": "openid accounts",
+		"application_type": "web", "logo_uri": "https://x/", "id_token_signed_response_alg": "RS256",
 		"resources": []any{"https://rs.example"}, "backchannel_token_delivery_mode": "poll", "tls_client_certificate_bound_access_tokens": true,
 		"registration_access_token": token, "registration_client_uri": "https://id.example/register/" + want.ID,
 	}
@@ -177,7 +231,7 @@ func TestRegisterDefaultsAndSecrets(t *testing.T) {
 		if ok, err := clientauth.IsSecret(t.Context(), h, &c, oauth.Secret(secret)); err != nil || !ok || r.json["client_secret_expires_at"] != 0.0 {
 			t.Errorf("%s: the secret is not kept: %v %v", body, err, r.json)
 		}
-		if c.AuthMethod != method || !slices.Equal(c.GrantTypes, []string{oauth.GrantAuthorizationCode}) || !cmp.Equal(r.json["response_types"], []any{"code"}) {
+		if c.AuthMethod != method || c.ApplicationType != "web" || !slices.Equal(c.ResponseTypes, []string{"code"}) || !slices.Equal(c.GrantTypes, []string{oauth.GrantAuthorizationCode}) || !cmp.Equal(r.json["response_types"], []any{"code"}) {
 			t.Errorf("%s: %+v %v", body, c, r.json)
 		}
 		h.clients[c.ID] = c
@@ -272,6 +326,7 @@ func TestUpdate(t *testing.T) {
 		t.Fatalf("%d %s", r.Code, r.Body)
 	}
 	want := seen
+	want.ApplicationType, want.IDTokenAlg, want.ResponseTypes = "web", "RS256", []string{"code"}
 	want.Name, want.RedirectURIs, want.DefaultACR, want.Scope, want.Profile = "New", []string{"https://new.example/cb"}, nil, "openid accounts", oauth.ProfileFAPICIBA
 	if diff := cmp.Diff(oauth.ReplaceClient{Client: want, Seen: seen}, h.committed[0]); diff != "" {
 		t.Error(diff)
@@ -406,6 +461,8 @@ func FuzzRegister(f *testing.F) {
 		`{}`, `null`, `[{}]`, `{"client_name":"a","client_name":"b"}`, `{"jwks":{"keys":[]},"jwks_uri":"https://x/"}`, `{"scope":"openid","a":{"b":[1,2.5e3,null]}}`,
 		`{"client_id":"x","profile":"openid","disabled":true,"client_secret_hash":"y"}`, `{"redirect_uris":[null],"grant_types":[]}`, "{\"\xff\":1}", `{"PROFILE":"openid"}`,
 		`{"token_endpoint_auth_method":"client_secret_jwt","default_acr_values":["\u0000"]}`,
+		`{"application_type":"native","response_types":["token id_token"],"grant_types":["implicit"],"default_max_age":-1,"id_token_encrypted_response_alg":"RSA-OAEP"}`,
+		`{"sector_identifier_uri":"https://app.example/s","subject_type":"pairwise","request_uris":["https://x/#a"],"software_statement":"a.b.c"}`,
 	} {
 		f.Add([]byte(seed))
 	}

@@ -1,0 +1,111 @@
+package registration
+
+import (
+	"container/list"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"signet/provider/oauth"
+)
+
+// What strangers get is counted for an hour. maxBuckets bounds the memory; beyond it the address that was seen longest
+// ago is forgotten. minOfAddress is what one address has at least, of however little.
+const (
+	window       = time.Hour
+	addressShare = 10 // of what all have together, one address has this part
+	minOfAddress = 3
+	maxBuckets   = 1 << 14
+)
+
+// throttle bounds registrations without an initial access token: attempts by address, so that nobody makes Signet check
+// and fetch without end, and clients made by all together, so that the store is not filled. It is kept in memory:
+// several processes each allow as much.
+type throttle struct {
+	clock oauth.Clock
+	most  int // clients of all addresses in an hour
+
+	mu    sync.Mutex
+	made  []time.Time // of the clients of the last hour, in order
+	known map[string]*list.Element
+	order *list.List // of *bucket, most recently touched first
+}
+
+// bucket leaks: what is in it is forgotten evenly, all of it in an hour.
+type bucket struct {
+	address string
+	level   float64
+	at      time.Time
+}
+
+func newThrottle(clock oauth.Clock, most int) *throttle {
+	return &throttle{clock: clock, most: most, known: map[string]*list.Element{}, order: list.New()}
+}
+
+// attempt counts one try of the address. When it has none left, wait says for how long.
+func (t *throttle) attempt(address string) (wait time.Duration) {
+	room := float64(max(t.most/addressShare, minOfAddress))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.touch(subscriber(address), room)
+	if over := b.level + 1 - room; over > 1e-9 {
+		return time.Duration(over / room * float64(window))
+	}
+	b.level++
+	return 0
+}
+
+// touch returns the bucket as it is now, after what has leaked out.
+func (t *throttle) touch(address string, room float64) *bucket {
+	now := t.clock()
+	found, ok := t.known[address]
+	if !ok {
+		if t.order.Len() >= maxBuckets {
+			delete(t.known, t.order.Remove(t.order.Back()).(*bucket).address) //nolint:forcetypeassert // the list has nothing else
+		}
+		found = t.order.PushFront(&bucket{address: address, at: now})
+		t.known[address] = found
+	}
+	t.order.MoveToFront(found)
+	b := found.Value.(*bucket) //nolint:forcetypeassert // the list has nothing else
+	if passed := now.Sub(b.at); passed > 0 {
+		b.level = max(0, b.level-room*float64(passed)/float64(window))
+		b.at = now
+	}
+	return b
+}
+
+// take counts a client that is about to be kept. When there have been too many in the last hour, wait says until when
+// none is.
+func (t *throttle) take() (wait time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.clock()
+	for len(t.made) > 0 && !now.Before(t.made[0].Add(window)) {
+		t.made = t.made[1:]
+	}
+	if len(t.made) >= t.most {
+		return t.made[0].Add(window).Sub(now)
+	}
+	t.made = append(t.made, now)
+	return 0
+}
+
+// subscriber is whom an address, with or without a port, stands for; of IPv6 the network of one subscriber
+// (RFC 6177 section 2).
+func subscriber(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	addr = addr.Unmap().WithZone("")
+	if network, err := addr.Prefix(64); addr.Is6() && err == nil {
+		return network.String()
+	}
+	return addr.String()
+}
