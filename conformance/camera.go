@@ -2,10 +2,12 @@ package conformance
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"html"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +20,10 @@ const (
 	shootLimit = 20 * time.Second
 	maxPicture = 500 << 10 // the suite's limit
 )
+
+// switchedOff are chromedp's own, and the question to a person whether a page may use what is on this machine: the style
+// sheet of a page that is shown apart from its address is.
+const switchedOff = "Translate,BlinkGenPropertyTrees,LocalNetworkAccessChecks"
 
 // Chromium takes pictures with a headless Chromium, which it starts at the first one.
 type Chromium struct {
@@ -38,7 +44,7 @@ func (c *Chromium) start() (context.Context, error) {
 		return c.ctx, nil
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.WindowSize(900, 720),
-		chromedp.IgnoreCertErrors, chromedp.NoSandbox, chromedp.WSURLReadTimeout(shootLimit))
+		chromedp.IgnoreCertErrors, chromedp.NoSandbox, chromedp.WSURLReadTimeout(shootLimit), chromedp.Flag("disable-features", switchedOff))
 	if c.Program != "" {
 		options = append(options, chromedp.ExecPath(c.Program))
 	}
@@ -69,7 +75,8 @@ func (c *Chromium) Close() {
 	c.ctx, c.cancel = nil, nil
 }
 
-// Shoot implements [Camera]. Each picture is taken in a context without cookies.
+// Shoot implements [Camera]. Each picture is taken in a context without cookies. Of a page whose HTML is known, the
+// picture is of that, without its scripts, with the style sheets and images that it has from its address.
 func (c *Chromium) Shoot(ctx context.Context, what Page) ([]byte, error) {
 	browser, err := c.start()
 	if err != nil {
@@ -102,6 +109,9 @@ func (c *Chromium) Shoot(ctx context.Context, what Page) ([]byte, error) {
 
 // open loads the page as the suite's browser did: for POST, with the query's parameters in the body.
 func open(what Page) chromedp.Action[chromedp.Void] {
+	if what.HTML != "" {
+		return chromedp.Navigate("data:text/html;charset=utf-8;base64," + base64.StdEncoding.EncodeToString([]byte(still(what))))
+	}
 	u, err := url.Parse(what.URL)
 	if err != nil || what.Method != "POST" {
 		return chromedp.Navigate(what.URL)
@@ -121,4 +131,20 @@ func open(what Page) chromedp.Action[chromedp.Void] {
 		chromedp.Click(chromedp.ID("go")),
 		chromedp.WaitNotPresent(chromedp.ID("go")),
 	)
+}
+
+var (
+	scripts = regexp.MustCompile(`(?is)<script\b.*?</script>`)
+	head    = regexp.MustCompile(`(?i)<head\b[^>]*>`)
+)
+
+// still is the page as it can be shown apart from its address: what it refers to is looked for there, and nothing in it
+// moves.
+func still(what Page) string {
+	page := scripts.ReplaceAllString(what.HTML, "")
+	base := `<base href="` + html.EscapeString(what.URL) + `">`
+	if at := head.FindStringIndex(page); at != nil {
+		return page[:at[1]] + base + page[at[1]:]
+	}
+	return base + page
 }

@@ -42,6 +42,7 @@ type fakeSuite struct {
 	uploads   map[string]string // placeholder -> body
 	cancelled []string
 	started   []string
+	most      int // modules without an alias that were under way at once
 }
 
 type instance struct {
@@ -122,12 +123,19 @@ func (f *fakeSuite) createModule(r *http.Request) (int, any) {
 		f.t.Errorf("the module's variant is %s", got)
 	}
 	name, alias := r.URL.Query().Get("test"), f.aliases[r.URL.Query().Get("plan")]
-	if other := f.instances[f.running[alias]]; other != nil && !other.finished {
+	if other := f.instances[f.running[alias]]; alias != "" && other != nil && !other.finished {
 		f.t.Errorf("%s begins while another module holds the alias %s: the suite would stop that", name, alias)
 	}
 	id := fmt.Sprintf("module%d", len(f.instances)+1)
 	f.instances[id] = &instance{script: f.scripts[name], alias: alias}
 	f.running[alias] = id
+	under := 0
+	for _, i := range f.instances {
+		if i.alias == "" && !i.finished {
+			under++
+		}
+	}
+	f.most = max(f.most, under)
 	return http.StatusCreated, map[string]any{"id": id}
 }
 

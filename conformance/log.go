@@ -179,31 +179,39 @@ const browserSource = "WebRunner"
 // Page is what the suite's browser opened: the address, and GET or POST.
 type Page struct {
 	URL, Method string
+	// HTML is what the browser got; "" = not known. With it the page need not be opened again.
+	HTML string
 }
 
-// visit is where the suite's browser is.
-type visit struct {
+// stay is where the suite's browser is.
+type stay struct {
 	opened Page   // what it was sent to
+	shown  Page   // the last of the provider's pages that it got since
 	at     string // the address at which it is; "" = not known
 	says   string // the text of the last page that it got
 }
 
 // lastVisit finds the browser's last visit; ok is false when it was not used.
-func lastVisit(entries []Entry) (v visit, ok bool) {
+func lastVisit(entries []Entry) (v stay, ok bool) {
 	for _, e := range entries {
 		if e.Source != browserSource {
 			continue
 		}
 		if e.HTTP == "request" {
-			v, ok = visit{opened: Page{URL: e.text("request_uri"), Method: e.text("request_method")}}, true
+			v, ok = stay{opened: Page{URL: e.text("request_uri"), Method: e.text("request_method")}}, true
 		}
 		// The end of an earlier visit can be told after the beginning of this one.
 		if at := e.text("url"); at != "" && (v.at == "" || !strings.HasPrefix(e.Message, "Completed processing")) {
 			v.at = at
 		}
 		for _, name := range []string{"body", "response_content"} {
-			if text := pageText(e.text(name)); text != "" {
+			page := e.text(name)
+			if text := pageText(page); text != "" {
 				v.says = text
+			}
+			// The suite's own pages have no main element.
+			if strings.Contains(page, "<main") {
+				v.shown = Page{URL: v.opened.URL, HTML: page}
 			}
 		}
 	}

@@ -23,19 +23,25 @@ type Run struct {
 	Name    string            `json:"name"`    // the plan file's name and the labels of the variant, e.g. fapi2-security-final-pkjwt-dpop-oidc-simple
 	File    string            `json:"file"`    // the plan file's name
 	Plan    string            `json:"plan"`    // the suite's name of the plan
+	Setup   string            `json:"setup"`   // the name of the provider's configuration
 	Profile string            `json:"profile"` // the security profile that the clients are registered with
 	Variant map[string]string `json:"variant"`
 	// Alias is how the suite tells the run's callbacks apart. A module stops another one that holds its alias, so no
-	// two runs on one suite may share it, whoever starts them.
+	// two runs on one suite may share it, whoever starts them. Without one the callbacks carry the modules' own ids,
+	// so that several can be under way at once.
 	Alias string `json:"alias,omitempty"`
 }
 
 // planFile is a file of plans/: a plan of the suite, and which of its variants run.
 type planFile struct {
 	Plan    string  `yaml:"plan"`
+	Setup   string  `yaml:"setup"` // the provider's configuration; "" = fapi
 	Profile string  `yaml:"profile"`
 	Groups  []group `yaml:"groups"`
 }
+
+// defaultSetup is the provider's configuration of a plan file that names none.
+const defaultSetup = "fapi"
 
 // group is a product: each choice of one value per axis is a run.
 type group struct {
@@ -54,25 +60,37 @@ type axis struct {
 // Runs are all runs of this repository's plan files, in the files' order.
 func Runs() ([]Run, error) { return readRuns(files) }
 
-// Select returns the runs whose name is, or begins with, one of the comma-separated prefixes; "" selects all.
-func Select(runs []Run, prefixes string) ([]Run, error) {
-	if prefixes == "" {
+// Select returns the runs that the comma-separated texts name; "" selects all. A text that is a run's name selects
+// that run alone, any other the runs whose names begin so.
+func Select(runs []Run, names string) ([]Run, error) {
+	if names == "" {
 		return runs, nil
 	}
 	var selected []Run
-	for prefix := range strings.SplitSeq(prefixes, ",") {
-		prefix = strings.TrimSpace(prefix)
-		before := len(selected)
-		for _, run := range runs {
-			if strings.HasPrefix(run.Name, prefix) && !slices.ContainsFunc(selected, func(r Run) bool { return r.Name == run.Name }) {
+	for text := range strings.SplitSeq(names, ",") {
+		named := matching(runs, strings.TrimSpace(text))
+		if len(named) == 0 {
+			return nil, fmt.Errorf("no plan's name begins with %q", strings.TrimSpace(text))
+		}
+		for _, run := range named {
+			if !slices.ContainsFunc(selected, func(r Run) bool { return r.Name == run.Name }) {
 				selected = append(selected, run)
 			}
 		}
-		if len(selected) == before && !slices.ContainsFunc(selected, func(r Run) bool { return strings.HasPrefix(r.Name, prefix) }) {
-			return nil, fmt.Errorf("no plan's name begins with %q", prefix)
-		}
 	}
 	return selected, nil
+}
+
+func matching(runs []Run, text string) (named []Run) {
+	for _, run := range runs {
+		if run.Name == text {
+			return []Run{run}
+		}
+		if strings.HasPrefix(run.Name, text) {
+			named = append(named, run)
+		}
+	}
+	return named
 }
 
 func readRuns(from fs.FS) ([]Run, error) {
@@ -114,9 +132,13 @@ func (f planFile) runs(name string) ([]Run, error) {
 	if f.Plan == "" || f.Profile == "" || len(f.Groups) == 0 {
 		return nil, errors.New("plan, profile and groups are required")
 	}
+	setup := f.Setup
+	if setup == "" {
+		setup = defaultSetup
+	}
 	var runs []Run
 	for _, g := range f.Groups {
-		first := Run{Name: name, File: name, Plan: f.Plan, Profile: f.Profile, Variant: maps.Clone(g.Fixed)}
+		first := Run{Name: name, File: name, Plan: f.Plan, Setup: setup, Profile: f.Profile, Variant: maps.Clone(g.Fixed)}
 		if g.Label != "" {
 			first.Name += "-" + g.Label
 		}

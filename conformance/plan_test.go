@@ -17,29 +17,38 @@ func TestRuns(t *testing.T) {
 	counts := map[string]int{}
 	for _, run := range runs {
 		counts[run.File]++
-		if run.Profile == "" || len(run.Variant) < 3 || strings.ContainsFunc(run.Name, func(c rune) bool {
+		if run.Profile == "" || run.Setup == "" || !run.Connect() && len(run.Variant) < 3 || strings.ContainsFunc(run.Name, func(c rune) bool {
 			return c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z')
 		}) {
-			t.Errorf("run %+v: its name is part of addresses, and it needs a profile and variants", run)
+			t.Errorf("run %+v: its name is part of addresses, and it needs a profile, a setup and variants", run)
 		}
 	}
-	for file, want := range map[string]int{
+	wants := map[string]int{
 		"fapi1-advanced-final": 8, "fapi2-security-final": 16 + 4, "fapi2-signing-final": 8 + 3,
 		"fapi2-security-id2": 2, "fapi2-signing-id1": 2, "fapi-ciba-id1": 4 + 4,
-	} {
-		if counts[file] != want {
-			t.Errorf("%s has %d runs, want %d", file, counts[file], want)
+		"oidcc-config": 1, "oidcc-basic": 2, "oidcc-implicit": 2, "oidcc-hybrid": 2,
+		"oidcc-formpost-basic": 2, "oidcc-formpost-implicit": 2, "oidcc-formpost-hybrid": 2,
+		"oidcc-dynamic": 6, "oidcc-3rdparty": 6, "oidcc-rp-logout": 4, "oidcc-session": 4,
+		"oidcc-frontchannel": 4, "oidcc-backchannel": 4, "oidcc-test": 8 + 5, "oidcc-test-none": 2, "oidcc-test-mtls": 1,
+	}
+	for file, count := range counts {
+		if count != wants[file] {
+			t.Errorf("%s has %d runs, want %d", file, count, wants[file])
 		}
+	}
+	if len(counts) != len(wants) {
+		t.Errorf("%d plan files have runs, want %d", len(counts), len(wants))
 	}
 }
 
 func TestSelect(t *testing.T) {
-	runs := []Run{{Name: "a-one"}, {Name: "a-two"}, {Name: "b"}}
+	runs := []Run{{Name: "a-one"}, {Name: "a-two"}, {Name: "b"}, {Name: "b-c"}}
 	for _, test := range []struct {
 		prefixes string
 		want     string
 	}{
-		{"", "a-one a-two b"}, {"a", "a-one a-two"}, {"a-one", "a-one"}, {"b, a-t", "b a-two"}, {"a,a-one", "a-one a-two"},
+		{"", "a-one a-two b b-c"}, {"a", "a-one a-two"}, {"a-one", "a-one"}, {"b, a-t", "b a-two"}, {"a,a-one", "a-one a-two"},
+		{"b-", "b-c"}, {"b-c,b", "b-c b"},
 	} {
 		got, err := Select(runs, test.prefixes)
 		var names []string
@@ -149,6 +158,9 @@ func TestConfig(t *testing.T) {
 		})
 	}
 	setup.Details = nil
+	if _, err := (Run{Plan: "oidcc-dynamic-certification-test-plan", Alias: "a"}).Config(setup); err == nil {
+		t.Error("a run whose modules go at once is configured with an alias: they would stop each other")
+	}
 	if _, err := (Run{Alias: "a", Variant: map[string]string{"authorization_request_type": "rar"}}).Config(setup); err == nil {
 		t.Error("a rich run without details is configured")
 	}

@@ -92,11 +92,14 @@ func (r *RunResult) VariantText() string {
 	var parts []string
 	for _, name := range []string{
 		"client_auth_type", "sender_constrain", "fapi_auth_request_method", "fapi_request_method", "fapi_response_mode",
-		"openid", "authorization_request_type", "ciba_mode", "client_registration", "fapi_profile",
+		"openid", "authorization_request_type", "ciba_mode", "response_type", "response_mode", "client_registration", "fapi_profile",
 	} {
-		if value := r.Variant[name]; value != "" && value != "plain_fapi" {
+		if value := r.Variant[name]; value != "" && value != "plain_fapi" && value != "default" {
 			parts = append(parts, value)
 		}
+	}
+	if len(parts) == 0 {
+		return r.Name
 	}
 	return strings.Join(parts, ", ")
 }
@@ -114,13 +117,17 @@ func (r *RunResult) Verdict() string {
 	return "good"
 }
 
-// Slowdown compares the run's time with the suite's own, which is the same without the answers that the suite
+// Slowdown compares the modules' time with the suite's own, which is the same without the answers that the suite
 // waited for; 0 = not known.
 func (r *RunResult) Slowdown() float64 {
-	if r.Seconds <= r.ProviderSeconds || r.ProviderSeconds == 0 {
+	var total float64
+	for i := range r.Modules {
+		total += r.Modules[i].Seconds
+	}
+	if total <= r.ProviderSeconds || r.ProviderSeconds == 0 {
 		return 0
 	}
-	return r.Seconds / (r.Seconds - r.ProviderSeconds)
+	return total / (total - r.ProviderSeconds)
 }
 
 // Accepted are the deviations of the run that are accepted, with their reasons.

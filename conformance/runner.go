@@ -34,6 +34,13 @@ type Events interface {
 	RunDone(result RunResult)
 }
 
+// Preparation is what has to be done for a module between its making and its start.
+type Preparation struct {
+	Do func(ctx context.Context, run Run) error
+	// Limit is how long that may take, besides the module's own limit.
+	Limit time.Duration
+}
+
 // Runner runs plans.
 type Runner struct {
 	Suite  *Suite
@@ -42,9 +49,11 @@ type Runner struct {
 	Clock  func() time.Time
 	// Expected are the accepted deviations.
 	Expected []Expectation
-	// Parallel is how many runs are under way at once; at least 1. The modules of one run share its alias, with
-	// which the suite tells the callbacks apart, so they go one after another.
+	// Parallel is how many runs are under way at once; at least 1. [Run.AtOnce] says how many of a run's modules are.
 	Parallel int
+	// Prepare says what has to be done before a module, by its name, is told to start: for those that do not start by
+	// themselves because they wait for a person. Optional.
+	Prepare map[string]Preparation
 	// ModuleLimit bounds a module's time; Quiet, for how long a module may wait for something while its log stays as
 	// it is: then nobody will come.
 	ModuleLimit, Quiet time.Duration
@@ -78,7 +87,7 @@ func (r *Runner) Run(ctx context.Context, jobs []Job) ([]RunResult, error) {
 	return results, errors.Join(err, ctx.Err())
 }
 
-// plan runs one plan's modules one after another.
+// plan runs one plan's modules, as many at once as the run allows.
 func (r *Runner) plan(ctx context.Context, job Job) RunResult {
 	begin := r.Clock()
 	result := RunResult{Run: job.Run, Started: begin.UTC()}
@@ -95,20 +104,44 @@ func (r *Runner) plan(ctx context.Context, job Job) RunResult {
 	}
 	result.Partial = len(chosen) < len(modules)
 	r.Events.RunStarted(job.Run, len(chosen))
-	for _, module := range chosen {
-		if ctx.Err() != nil {
-			result.Trouble = "stopped: " + context.Cause(ctx).Error()
-			break
-		}
-		r.Events.ModuleStarted(job.Run, module.Name)
-		done := r.module(ctx, job.Run, id, module)
-		done.judge(job.Name, r.Expected)
-		result.ProviderSeconds += done.ProviderSeconds
-		result.Modules = append(result.Modules, done)
-		r.Events.ModuleDone(job.Run, done)
+	result.Modules = r.modules(ctx, job.Run, id, chosen)
+	if len(result.Modules) < len(chosen) {
+		result.Trouble = "stopped: " + context.Cause(ctx).Error()
+	}
+	for i := range result.Modules {
+		result.ProviderSeconds += result.Modules[i].ProviderSeconds
 	}
 	result.Seconds = r.Clock().Sub(begin).Seconds()
 	return result
+}
+
+// modules runs the modules and returns their results in the modules' order. When ctx ends, those that have not begun
+// are left out.
+func (r *Runner) modules(ctx context.Context, run Run, planID string, chosen []Module) []ModuleResult {
+	done := make([]*ModuleResult, len(chosen))
+	var g errgroup.Group
+	g.SetLimit(run.AtOnce())
+	for i, module := range chosen {
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return nil
+			}
+			r.Events.ModuleStarted(run, module.Name)
+			result := r.module(ctx, run, planID, module)
+			result.judge(run.Name, r.Expected)
+			done[i] = &result
+			r.Events.ModuleDone(run, result)
+			return nil
+		})
+	}
+	_ = g.Wait() // no module's result is an error of the harness
+	results := make([]ModuleResult, 0, len(chosen))
+	for _, result := range done {
+		if result != nil {
+			results = append(results, *result)
+		}
+	}
+	return results
 }
 
 func chooseModules(modules []Module, pattern string) ([]Module, error) {
@@ -143,11 +176,12 @@ func (r *Runner) module(ctx context.Context, run Run, planID string, module Modu
 		return result
 	}
 	result.ID, result.URL = id, r.Suite.URL()+"/log-detail.html?log="+id
-	limited, cancel := context.WithTimeout(ctx, r.ModuleLimit)
+	limit := r.ModuleLimit + r.Prepare[module.Name].Limit
+	limited, cancel := context.WithTimeout(ctx, limit)
 	w := &watch{runner: r, run: run, module: module.Name, id: id}
 	err = w.untilItEnds(limited)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		err = fmt.Errorf("it took longer than %s", r.ModuleLimit)
+		err = fmt.Errorf("it took longer than %s", limit)
 	}
 	cancel()
 	result.Pictures = w.taken

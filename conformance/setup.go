@@ -10,8 +10,10 @@ import (
 type Setup struct {
 	Suite       *Suite
 	Issuer      string
-	ResourceURL string // what the suite calls with an access token
+	ResourceURL string // what the suite calls with an access token; not for OpenID Connect's own plans
 	Clients     [2]Client
+	// PostClient sends its secret in the form, for the modules that want to see that, too.
+	PostClient Client
 	// Username and Password sign in at the provider's login page.
 	Username, Password string
 	// Details is the authorization_details value for runs with rich authorization requests, JSON.
@@ -26,8 +28,9 @@ type Setup struct {
 
 // Client is a registered client with its private keys.
 type Client struct {
-	ID    string
-	Scope string
+	ID     string
+	Secret string // for the methods that use one
+	Scope  string
 	// JWKS has the private key that the client signs with, and its alg.
 	JWKS json.RawMessage
 	// Certificate, Key and CA are PEM, for mutual TLS.
@@ -37,8 +40,13 @@ type Client struct {
 // Is says whether the run has the variant.
 func (r Run) Is(variant, value string) bool { return r.Variant[variant] == value }
 
+// Connect says whether the plan is one of OpenID Connect's own, not of FAPI's.
+func (r Run) Connect() bool { return strings.HasPrefix(r.Plan, "oidcc-") }
+
 // MutualTLS says whether the run's clients use certificates: as credentials, for their tokens, or both.
-func (r Run) MutualTLS() bool { return r.Is("client_auth_type", "mtls") || !r.DPoP() }
+func (r Run) MutualTLS() bool {
+	return r.Is("client_auth_type", "mtls") || !r.Connect() && !r.DPoP()
+}
 
 // DPoP says whether the run's tokens are bound to a DPoP key.
 func (r Run) DPoP() bool { return r.Is("sender_constrain", "dpop") }
@@ -49,8 +57,44 @@ func (r Run) RichRequests() bool { return r.Is("authorization_request_type", "ra
 // OpenID says whether the run's requests are OpenID Connect ones.
 func (r Run) OpenID() bool { return !r.Is("openid", "plain_oauth") }
 
+// selfRegistering are plans that have no variant for how clients come to be: theirs always register themselves.
+var selfRegistering = []string{"oidcc-dynamic-", "oidcc-3rdparty-"}
+
 // Registers says whether the run's clients register themselves, with keys and certificates of the suite's making.
-func (r Run) Registers() bool { return r.Is("client_registration", "dynamic_client") }
+func (r Run) Registers() bool {
+	for _, prefix := range selfRegistering {
+		if strings.HasPrefix(r.Plan, prefix) {
+			return true
+		}
+	}
+	return r.Is("client_registration", "dynamic_client")
+}
+
+// WithoutAlias says whether the run does without an alias: nobody has to know the clients' addresses beforehand.
+func (r Run) WithoutAlias() bool { return r.Connect() && r.Registers() }
+
+// AtOnce is how many of the run's modules can be under way at once: with an alias one, otherwise as many as the
+// suite's own runner starts.
+func (r Run) AtOnce() int {
+	if r.Alias == "" && r.WithoutAlias() {
+		return 3
+	}
+	return 1
+}
+
+// AuthMethod is how the run's clients authenticate, as token_endpoint_auth_method names it; "mtls" stands for the
+// methods with certificates.
+func (r Run) AuthMethod() string {
+	if method, ok := r.Variant["client_auth_type"]; ok || !r.Connect() {
+		return method
+	}
+	return "client_secret_basic" // what the certifications of OpenID Connect fix
+}
+
+// Posts says whether answers are posted by the browser.
+func (r Run) Posts() bool {
+	return r.Is("response_mode", "form_post") || strings.HasPrefix(r.Plan, "oidcc-formpost-")
+}
 
 // Backchannel is poll or ping for a run of CIBA, otherwise "".
 func (r Run) Backchannel() string { return r.Variant["ciba_mode"] }
@@ -58,43 +102,41 @@ func (r Run) Backchannel() string { return r.Variant["ciba_mode"] }
 // ClientCredentials says whether the run's clients act for nobody but themselves.
 func (r Run) ClientCredentials() bool { return r.Is("fapi_profile", "fapi_client_credentials_grant") }
 
-// RedirectURI is that of the run's first or second client: the suite adds a query to the second's, which the
-// provider must keep (RFC 6749 section 3.1.2).
+// RedirectURI is that of the run's first or second client: in FAPI's plans the suite adds a query to the second's,
+// which the provider must keep (RFC 6749 section 3.1.2).
 func (r Run) RedirectURI(suite *Suite, client int) string {
 	address := suite.CallbackURL(r.Alias)
-	if client > 0 {
+	if client > 0 && !r.Connect() {
 		address += "?dummy1=lorem&dummy2=ipsum"
 	}
 	return address
 }
 
-// NotificationURL is where the suite takes the notifications of a run of CIBA.
-func (r Run) NotificationURL(suite *Suite) string {
-	return suite.base.JoinPath("test", "a", r.Alias, "ciba-notification-endpoint").String()
+// Address is one of the suite's addresses for the run's clients beside the callback: post_logout_redirect,
+// frontchannel_logout, backchannel_logout, ciba-notification-endpoint.
+func (r Run) Address(suite *Suite, name string) string {
+	return suite.base.JoinPath("test", "a", r.Alias, name).String()
 }
 
 // Config is the suite's configuration for the run.
 func (r Run) Config(s Setup) ([]byte, error) {
-	if r.Alias == "" {
-		return nil, errors.New("the run needs an alias")
+	if (r.Alias == "") != r.WithoutAlias() {
+		return nil, errors.New("a run needs an alias, unless its clients register themselves with OpenID Connect's own plans")
 	}
 	config := map[string]any{
-		"alias":       r.Alias,
 		"description": "Signet " + r.Name,
-		"server":      map[string]any{"discoveryUrl": s.Issuer + "/.well-known/openid-configuration"},
-		"browser":     s.browser(),
+		"server":      r.server(s),
+		"browser":     r.browser(s),
 		"override":    r.overrides(s),
 		// Pages are looked at by the harness; the suite's own browser need not lay them out.
 		"options": map[string]any{"browsercontrol_css_enable": false},
 	}
-	resource := map[string]any{"resourceUrl": s.ResourceURL}
-	if r.RichRequests() {
-		if len(s.Details) == 0 {
-			return nil, errors.New("the run needs authorization_details")
-		}
-		resource["richAuthorizationRequest"] = s.Details
+	if r.Alias != "" {
+		config["alias"] = r.Alias
 	}
-	config["resource"] = resource
+	if err := r.addResource(s, config); err != nil {
+		return nil, err
+	}
 	for i, suffix := range []string{"", "2"} {
 		config["client"+suffix] = r.client(s, i)
 		if r.MutualTLS() && !r.Registers() {
@@ -102,18 +144,52 @@ func (r Run) Config(s Setup) ([]byte, error) {
 			config["mtls"+suffix] = map[string]string{"cert": c.Certificate, "key": c.Key, "ca": c.CA}
 		}
 	}
+	if r.Connect() && !r.Registers() {
+		config["client_secret_post"] = map[string]any{"client_id": s.PostClient.ID, "client_secret": s.PostClient.Secret}
+	}
 	if r.Backchannel() != "" {
 		config["automated_ciba_approval_url"] = s.ApprovalURL
 	}
 	return json.MarshalIndent(config, "", "  ")
 }
 
+// jwksDelay is for how many seconds the suite waits until it expects a client's new keys to be known: we read a
+// jwks_uri again when a key is not known, the first time at once.
+const jwksDelay = 5
+
+func (r Run) server(s Setup) map[string]any {
+	server := map[string]any{"discoveryUrl": s.Issuer + "/.well-known/openid-configuration"}
+	if r.Connect() {
+		server["login_hint"], server["ui_locales"], server["jwks_refresh_delay"] = s.Username, "fi de", jwksDelay
+	}
+	return server
+}
+
+// addResource tells which protected resource the suite calls. OpenID Connect's own plans call userinfo.
+func (r Run) addResource(s Setup, config map[string]any) error {
+	if r.Connect() {
+		return nil
+	}
+	resource := map[string]any{"resourceUrl": s.ResourceURL}
+	if r.RichRequests() {
+		if len(s.Details) == 0 {
+			return errors.New("the run needs authorization_details")
+		}
+		resource["richAuthorizationRequest"] = s.Details
+	}
+	config["resource"] = resource
+	return nil
+}
+
 func (r Run) client(s Setup, i int) map[string]any {
 	c := s.Clients[i]
 	client := map[string]any{"scope": c.Scope}
-	if r.Registers() {
+	switch {
+	case r.Registers():
 		client["client_name"], client["initial_access_token"] = c.ID, s.InitialToken
-	} else {
+	case r.Connect():
+		r.addCredentials(client, c)
+	default:
 		client["client_id"], client["jwks"] = c.ID, c.JWKS
 	}
 	if r.DPoP() {
@@ -126,61 +202,12 @@ func (r Run) client(s Setup, i int) map[string]any {
 	return client
 }
 
-// What single modules ask of a person that the others do not.
-const (
-	// rejecting modules have the user refuse.
-	rejecting = "-user-rejects-authentication"
-	// returning modules open the login page once without logging in, and log in at the second visit.
-	returning = "-par-ensure-reused-request-uri-prior-to-auth-completion-succeeds"
-)
-
-// families are the beginnings of the modules' names. Those of Message Signing have the Security Profile's.
-var families = []string{"fapi1-advanced-final", "fapi2-security-profile-final", "fapi2-security-profile-id2"}
-
-// overrides are what single modules have instead.
-func (r Run) overrides(s Setup) map[string]any {
-	overrides := map[string]any{}
-	for _, family := range families {
-		overrides[family+rejecting] = map[string]any{"browser": []any{s.visit(s.refuse(), s.back())}}
-		look := s.visit(task("see the login page", s.page("login"), []any{"wait", "id", "login-form", 10}))
-		look["match-limit"] = 1
-		overrides[family+returning] = map[string]any{"browser": append([]any{look}, s.browser()...)}
+func (r Run) addCredentials(client map[string]any, c Client) {
+	client["client_id"] = c.ID
+	switch method := r.AuthMethod(); {
+	case method == "private_key_jwt":
+		client["jwks"] = c.JWKS
+	case strings.HasPrefix(method, "client_secret_"):
+		client["client_secret"] = c.Secret
 	}
-	return overrides
-}
-
-// browser tells the suite's scripted browser what to do at our pages, which have stable ids.
-func (s Setup) browser() []any { return []any{s.visit(s.signIn(), s.consent(), s.back())} }
-
-// visit is what to do when the suite opens the authorization endpoint.
-func (s Setup) visit(tasks ...map[string]any) map[string]any {
-	return map[string]any{"match": strings.TrimSuffix(s.Issuer, "/") + "/authorize*", "tasks": tasks}
-}
-
-// task is done when the browser is at an address that matches. It is optional: whether a page is shown at all is the
-// provider's affair, and what came of it the suite's.
-func task(name, match string, commands ...[]any) map[string]any {
-	return map[string]any{"task": name, "match": match, "optional": true, "commands": commands}
-}
-
-// page matches the addresses of one of our pages.
-func (s Setup) page(name string) string {
-	return strings.TrimSuffix(s.Issuer, "/") + "/interaction/" + name + "*"
-}
-
-func (s Setup) signIn() map[string]any {
-	return task("sign in", s.page("login"),
-		[]any{"text", "id", "username", s.Username}, []any{"text", "id", "password", s.Password}, []any{"click", "id", "login-button"})
-}
-
-func (s Setup) refuse() map[string]any {
-	return task("refuse", s.page("login"), []any{"click", "id", "cancel-button"})
-}
-
-func (s Setup) consent() map[string]any {
-	return task("consent", s.page("consent"), []any{"click", "id", "consent-approve"})
-}
-
-func (s Setup) back() map[string]any {
-	return task("back at the suite", s.Suite.URL()+"/test/*", []any{"wait", "id", "submission_complete", 10})
 }

@@ -95,17 +95,22 @@ func (w *watch) start(ctx context.Context) error {
 		return nil
 	}
 	w.started = true
+	if prepare := w.runner.Prepare[w.module]; prepare.Do != nil {
+		if err := prepare.Do(ctx, w.run); err != nil {
+			return fmt.Errorf("what it waits for was not done: %w", err)
+		}
+	}
 	return w.runner.Suite.Start(ctx, w.id)
 }
 
 // waiting takes the pictures that the module wants, and finds out whether it waits in vain.
 func (w *watch) waiting(ctx context.Context) error {
-	suite, now := w.runner.Suite, w.runner.Clock()
+	now := w.runner.Clock()
 	if now.Sub(w.read) < reading {
 		return nil
 	}
 	w.read = now
-	entries, err := suite.Log(ctx, w.id)
+	entries, err := w.runner.Suite.Log(ctx, w.id)
 	if err != nil {
 		return err
 	}
@@ -113,24 +118,8 @@ func (w *watch) waiting(ctx context.Context) error {
 		w.entries, w.quiet = len(entries), now
 	}
 	silent := now.Sub(w.quiet)
-	visit, used := lastVisit(entries)
-	elsewhere := used && visit.at != "" && !strings.HasPrefix(visit.at, suite.URL())
-	if elsewhere {
-		busy, err := suite.BrowserBusy(ctx, w.id)
-		if err != nil {
-			return err
-		}
-		elsewhere = !busy && silent >= atRest || silent > stranded
-	}
-	if elsewhere {
-		wanted, err := w.pictures(ctx, visit)
-		if err != nil {
-			return err
-		}
-		// With its picture, the module goes on by itself, at its leisure.
-		if !wanted && w.taken == 0 && silent >= stranded {
-			return fmt.Errorf("the browser was left at %s, which says: %s", visit.at, visit.says)
-		}
+	if err := w.look(ctx, entries, silent); err != nil {
+		return err
 	}
 	if silent >= w.runner.Quiet {
 		return fmt.Errorf("it was left %s for %.0f s with nothing in its log", StatusWaiting, silent.Seconds())
@@ -138,9 +127,40 @@ func (w *watch) waiting(ctx context.Context) error {
 	return nil
 }
 
-// pictures fills the places for pictures with that of the page at which the suite's browser is. It says whether
-// there were any.
-func (w *watch) pictures(ctx context.Context, at visit) (wanted bool, err error) {
+// look takes the pictures that are due. A page of the provider's is pictured where the browser rests at it; one that only
+// a session leads to is known from the log, wherever the browser has gone since.
+func (w *watch) look(ctx context.Context, entries []Entry, silent time.Duration) error {
+	at, used := lastVisit(entries)
+	elsewhere := used && at.at != "" && !strings.HasPrefix(at.at, w.runner.Suite.URL())
+	known := used && ofSession(w.module) && at.shown.HTML != ""
+	if !elsewhere && !known {
+		return nil
+	}
+	busy, err := w.runner.Suite.BrowserBusy(ctx, w.id)
+	if err != nil {
+		return err
+	}
+	page, rests := at.opened, !busy && silent >= atRest
+	switch {
+	case known && rests:
+		page = at.shown
+	case elsewhere && (rests || silent > stranded):
+	default:
+		return nil
+	}
+	wanted, err := w.pictures(ctx, page)
+	if err != nil {
+		return err
+	}
+	// With its picture, the module goes on by itself, at its leisure.
+	if elsewhere && !wanted && w.taken == 0 && silent >= stranded {
+		return fmt.Errorf("the browser was left at %s, which says: %s", at.at, at.says)
+	}
+	return nil
+}
+
+// pictures fills the places for pictures with that of the page. It says whether there were any.
+func (w *watch) pictures(ctx context.Context, page Page) (wanted bool, err error) {
 	images, err := w.runner.Suite.Images(ctx, w.id)
 	if err != nil {
 		return false, err
@@ -153,9 +173,9 @@ func (w *watch) pictures(ctx context.Context, at visit) (wanted bool, err error)
 		if w.pictured[e.Upload] {
 			continue
 		}
-		png, err := w.runner.Camera.Shoot(ctx, at.opened)
+		png, err := w.runner.Camera.Shoot(ctx, page)
 		if err != nil {
-			return true, fmt.Errorf("no picture of %s: %w", at.at, err)
+			return true, fmt.Errorf("no picture of %s: %w", page.URL, err)
 		}
 		if err := w.runner.Suite.Upload(ctx, w.id, e.Upload, png); err != nil {
 			return true, err

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -29,10 +30,10 @@ type conformanceOptions struct {
 	ports          ports
 
 	// What follows is for the negative controls, which are tests: no flag leads to a wrong setup.
-	program, resourceServer string                        // instead of this program, and of the one beside it
-	environment             []string                      // of the program, added to this one's
-	adapt                   func(*oauth.Client)           // changes each client before it is registered
-	prepared                func(*conformanceSetup) error // called when all is made and nothing runs
+	program, resourceServer string                           // instead of this program, and of the one beside it
+	environment             []string                         // of the program, added to this one's
+	adapt                   func(*oauth.Client)              // changes each client before it is registered
+	prepared                func(*conformanceProvider) error // called for each provider when all is made and nothing runs
 }
 
 func (c *console) conformanceCommand() *cobra.Command {
@@ -52,9 +53,9 @@ func (c *console) conformanceListCommand() *cobra.Command {
 			}
 			var rows []table.Row
 			for _, run := range runs {
-				rows = append(rows, table.Row{run.Name, run.Plan, run.Profile})
+				rows = append(rows, table.Row{run.Name, run.Plan, run.Setup, run.Profile})
 			}
-			return c.show(runs, table.Row{"run", "plan", "profile of its clients"}, rows)
+			return c.show(runs, table.Row{"run", "plan", "setup", "profile of its clients"}, rows)
 		},
 	}
 	cmd.Flags().StringVar(&plans, "plan", "", "runs whose name begins so; several with commas (default: all)")
@@ -66,11 +67,12 @@ func (c *console) conformanceConfigureCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "configure",
 		Short: "Make all that a run needs, in a folder: configuration, database, clients, keys, certificates",
-		Long: `Makes, in the folder: a development PKI, signet.yaml, a fresh database with two clients per run and a
-user, and per run the suite's own configuration with the private keys. "signet conformance run" does
-this first by itself; this command is for a provider that you start by hand:
+		Long: `Makes, in the folder: a development PKI, per run the suite's own configuration with the private keys, and
+below it a folder for each setup that the runs need, with signet.yaml and a fresh database with the
+runs' clients and a user. "signet conformance run" does this first by itself; this command is for a
+provider that you start by hand:
 
-  signet serve --config .signet/conformance/signet.yaml`,
+  signet serve --config .signet/conformance/fapi/signet.yaml`,
 		Example: "  signet conformance configure --plan fapi2-security-final-pkjwt-dpop",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -78,8 +80,13 @@ this first by itself; this command is for a provider that you start by hand:
 			if err != nil {
 				return err
 			}
-			return c.done(map[string]any{"dir": o.dir, "issuer": setup.config.Issuer, "runs": setup.runs},
-				"%d runs are configured in %s; the provider's configuration is %s", len(setup.runs), o.dir, setup.path("signet.yaml"))
+			var files []string
+			issuers, runs := map[string]string{}, []conformance.Run{}
+			for _, p := range setup.providers {
+				files, issuers[p.setup], runs = append(files, p.path("signet.yaml")), p.config.Issuer, append(runs, p.runs...)
+			}
+			return c.done(map[string]any{"dir": o.dir, "issuers": issuers, "runs": runs},
+				"%d runs are configured in %s; the configuration of what they need: %s", len(runs), o.dir, strings.Join(files, ", "))
 		},
 	}
 	o.flags(cmd)
@@ -91,8 +98,8 @@ func (c *console) conformanceRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the suite's plans against this build",
-		Long: `Configures a provider from scratch, starts it and the sample resource server, runs the plans and prints
-what came of each module: for what is not as expected, the conditions with their messages and
+		Long: `Configures from scratch the providers that the runs need, starts them and the sample resource server, runs
+the plans and prints what came of each module: for what is not as expected, the conditions with their messages and
 requirements. The exit code is 0 when all is as expected.
 
 The suite's address is --suite or $SIGNET_SUITE. Its certificate is taken as it is when the suite is on
@@ -151,11 +158,11 @@ func (c *console) conformanceReportCommand() *cobra.Command {
 func (o *conformanceOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.dir, "dir", filepath.Join(".signet", "conformance"), "the folder for everything that is made")
-	f.StringVar(&o.plans, "plan", "", "runs whose name begins so; several with commas (default: all, see \"signet conformance list\")")
+	f.StringVar(&o.plans, "plan", "", "a run, or all whose name begins so; several with commas (default: all, see \"signet conformance list\")")
 	f.StringVar(&o.suite, "suite", defaultSuite(), "the suite's address; $SIGNET_SUITE names another default")
 	f.StringVar(&o.suiteCA, "suite-ca", os.Getenv("SIGNET_SUITE_CA"), "PEM file with the CA of the suite's certificate; default $SIGNET_SUITE_CA")
 	o.ports.Host = "127.0.0.1"
-	f.IntVar(&o.ports.Main, "main-port", 0, "port of the main door (default: a free one)")
+	f.IntVar(&o.ports.Main, "main-port", 0, "port of the main door (default: a free one; of further setups it always is)")
 	f.IntVar(&o.ports.MTLS, "mtls-port", 0, "port of the mTLS door (default: a free one)")
 	f.IntVar(&o.ports.Operations, "operations-port", 0, "port for health and readiness (default: a free one)")
 	f.IntVar(&o.ports.Resource, "resource-port", 0, "port of the sample resource server (default: a free one)")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rsa"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -25,14 +24,11 @@ func (s *conformanceSetup) ensureCredentials() error {
 	if _, err := s.ensureCertificates(); err != nil {
 		return err
 	}
-	if _, _, err := s.ensureSecret("passphrase"); err != nil {
-		return err
-	}
 	var err error
 	if s.password, _, err = s.ensureSecret(conformanceUser + ".password"); err != nil {
 		return err
 	}
-	if s.initialToken, _, err = s.ensureSecret("initial-access-token"); err != nil { // the name is in conformance.yaml
+	if s.initialToken, _, err = s.ensureSecret("initial-access-token"); err != nil { // the name is in conformance*.yaml
 		return err
 	}
 	ca, err := os.ReadFile(s.path("pki", "ca.pem"))
@@ -138,92 +134,74 @@ func publicKeySet(private json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(set)
 }
 
-// registerConformance adds the user and the clients to the fresh database.
-func (s *conformanceSetup) registerConformance(ctx context.Context, adapt func(*oauth.Client)) (remark string, err error) {
-	db, err := s.openDatabase(ctx, s.config)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	r := &registrar{system: s.system, db: db, config: s.config}
-	if _, err := s.ensureUser(ctx, r); err != nil {
-		return "", err
-	}
-	clients, err := s.conformanceClients()
-	if err != nil {
-		return "", err
-	}
-	for _, client := range clients {
-		if adapt != nil {
-			adapt(&client)
-		}
-		if _, err := r.addClient(ctx, client, ""); err != nil {
-			return "", err
-		}
-		raw, err := json.MarshalIndent(client, "", "  ")
-		if err == nil {
-			err = os.WriteFile(s.path("clients", client.ID+".json"), raw, 0o600)
-		}
+// registrations are the clients that an operator registers for the provider's runs.
+func (p *conformanceProvider) registrations() (list []oauth.Client, err error) {
+	if p.kind.resourceServer {
+		client, err := p.introspectingClient()
 		if err != nil {
-			return "", err
+			return nil, err
 		}
+		list = append(list, client)
 	}
-	return fmt.Sprintf("%d clients", len(clients)), nil
-}
-
-func (s *conformanceSetup) conformanceClients() ([]oauth.Client, error) {
-	resource := s.config.Resources[0].ID
-	key, err := readSigningKey(s.path("pki", introspector+"-key.pem"), "")
-	if err != nil {
-		return nil, err
-	}
-	jwks, err := jose.MarshalKeySet([]jose.PublicKey{{Kid: key.Kid(), Alg: key.Alg(), Public: key.Public()}})
-	if err != nil {
-		return nil, err
-	}
-	list := []oauth.Client{{
-		ID: introspector, Name: "Sample resource server", AuthMethod: oauth.AuthPrivateKeyJWT, JWKS: jwks,
-		GrantTypes: []string{oauth.GrantClientCredentials}, Introspects: []string{resource},
-	}}
-	for _, run := range s.runs {
+	for _, run := range p.runs {
 		if run.Registers() {
 			continue
 		}
-		for i := range s.parties {
-			client, err := s.conformanceClient(run, i)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, client)
+		clients, err := p.clientsOf(run)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", run.Name, err)
 		}
+		list = append(list, clients...)
 	}
 	return list, nil
 }
 
-// conformanceClient is the registration of the run's first or second client.
-func (s *conformanceSetup) conformanceClient(run conformance.Run, i int) (oauth.Client, error) {
+// introspectingClient is the sample resource server's own.
+func (p *conformanceProvider) introspectingClient() (oauth.Client, error) {
+	client := oauth.Client{
+		ID: introspector, Name: "Sample resource server", AuthMethod: oauth.AuthPrivateKeyJWT,
+		GrantTypes: []string{oauth.GrantClientCredentials}, Introspects: []string{p.config.Resources[0].ID},
+	}
+	key, err := readSigningKey(p.shared.path("pki", introspector+"-key.pem"), "")
+	if err != nil {
+		return client, err
+	}
+	client.JWKS, err = jose.MarshalKeySet([]jose.PublicKey{{Kid: key.Kid(), Alg: key.Alg(), Public: key.Public()}})
+	return client, err
+}
+
+func (p *conformanceProvider) clientsOf(run conformance.Run) (list []oauth.Client, err error) {
+	if run.Connect() {
+		return p.connectClients(run)
+	}
+	for i := range p.shared.parties {
+		client, err := p.fapiClient(run, i)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, client)
+	}
+	return list, nil
+}
+
+// fapiClient is the registration of the first or second client of a run of a FAPI plan.
+func (p *conformanceProvider) fapiClient(run conformance.Run, i int) (oauth.Client, error) {
 	client := oauth.Client{
 		ID: conformanceClientID(run, i), Name: fmt.Sprintf("Conformance %d", i+1),
-		Profile: oauth.ProfileName(run.Profile), Scope: conformanceScope(run),
-		Resources:  []string{s.config.Resources[0].ID},
+		Profile: oauth.ProfileName(run.Profile), Scope: registeredScope(run),
+		Resources:  []string{p.config.Resources[0].ID},
 		AuthMethod: oauth.AuthPrivateKeyJWT,
 		DPoPBound:  run.DPoP(), BoundAccessTokens: !run.DPoP(),
 	}
-	jwks, err := publicKeySet(s.parties[i].JWKS)
+	jwks, err := publicKeySet(p.shared.parties[i].JWKS)
 	if err != nil {
 		return client, err
 	}
 	client.JWKS = jwks // with tls_client_auth, too: for signed requests
 	if run.Is("client_auth_type", "mtls") {
-		cert, err := readCertificate(s.path("pki", fmt.Sprintf("conformance-%d.pem", i+1)))
-		if err != nil {
+		if err := p.useCertificate(&client, i); err != nil {
 			return client, err
 		}
-		name, err := mtls.DNOf(cert)
-		if err != nil {
-			return client, err
-		}
-		client.AuthMethod, client.TLSSubjectDN = oauth.AuthTLS, name.String()
 	}
 	switch mode := run.Backchannel(); {
 	case run.ClientCredentials():
@@ -233,12 +211,12 @@ func (s *conformanceSetup) conformanceClient(run conformance.Run, i int) (oauth.
 		client.GrantTypes = []string{oauth.GrantCIBA, oauth.GrantRefreshToken}
 		client.BackchannelMode = mode
 		if mode != "poll" {
-			client.BackchannelEndpoint = run.NotificationURL(s.suite)
+			client.BackchannelEndpoint = run.Address(p.shared.suite, "ciba-notification-endpoint")
 		}
 		return client, nil
 	}
 	client.GrantTypes = []string{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken}
-	client.RedirectURIs = []string{run.RedirectURI(s.suite, i)}
+	client.RedirectURIs = []string{run.RedirectURI(p.shared.suite, i)}
 	if run.Is("fapi_response_mode", "jarm") {
 		client.ResponseAlg = "PS256" // so that the error about a request that should have been pushed is signed, too
 	} else if strings.HasPrefix(run.Plan, "fapi1-") {
@@ -248,4 +226,18 @@ func (s *conformanceSetup) conformanceClient(run conformance.Run, i int) (oauth.
 		client.DetailsTypes = []string{"account_information"}
 	}
 	return client, nil
+}
+
+// useCertificate makes the client one that authenticates by the first or second client's certificate.
+func (p *conformanceProvider) useCertificate(client *oauth.Client, i int) error {
+	cert, err := readCertificate(p.shared.path("pki", fmt.Sprintf("conformance-%d.pem", i+1)))
+	if err != nil {
+		return err
+	}
+	name, err := mtls.DNOf(cert)
+	if err != nil {
+		return err
+	}
+	client.AuthMethod, client.TLSSubjectDN = oauth.AuthTLS, name.String()
+	return nil
 }

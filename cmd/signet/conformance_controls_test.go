@@ -69,7 +69,7 @@ func TestControls(t *testing.T) {
 			case "RS256":
 				o.adapt = withoutKeyAlgorithm(t)
 			case "ordinary ciphers":
-				o.prepared = func(s *conformanceSetup) error { return ordinaryFront(t, s) }
+				o.prepared = func(p *conformanceProvider) error { return ordinaryFront(t, p) }
 			}
 			c := &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, system: realSystem()}
 			results, err := c.runConformance(t.Context(), o)
@@ -98,24 +98,24 @@ func withoutKeyAlgorithm(t *testing.T) func(*oauth.Client) {
 }
 
 // ordinaryFront takes the main door's place with all ciphers that Go has for TLS 1.2, and moves the door elsewhere.
-func ordinaryFront(t *testing.T, s *conformanceSetup) error {
-	certificate, err := tls.LoadX509KeyPair(s.config.Main.Certificate, s.config.Main.Key)
+func ordinaryFront(t *testing.T, p *conformanceProvider) error {
+	certificate, err := tls.LoadX509KeyPair(p.config.Main.Certificate, p.config.Main.Key)
 	ok(t, err)
 	config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 		config.CipherSuites = append(config.CipherSuites, suite.ID)
 	}
-	listener, err := tls.Listen("tcp", s.config.Main.Listen, config)
+	listener, err := tls.Listen("tcp", p.config.Main.Listen, config)
 	ok(t, err)
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	ok(t, err)
 	door := free.Addr().String()
 	ok(t, free.Close())
 
-	file := s.path("signet.yaml")
+	file := p.path("signet.yaml")
 	text, err := os.ReadFile(file)
 	ok(t, err)
-	moved := strings.Replace(string(text), "listen: "+s.config.Main.Listen, "listen: "+door, 1)
+	moved := strings.Replace(string(text), "listen: "+p.config.Main.Listen, "listen: "+door, 1)
 	ok(t, os.WriteFile(file, []byte(moved), 0o600))
 
 	proxy := &httputil.ReverseProxy{

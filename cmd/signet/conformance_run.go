@@ -28,8 +28,10 @@ func (c *console) runConformance(ctx context.Context, o conformanceOptions) ([]c
 		return nil, err
 	}
 	if o.prepared != nil {
-		if err := o.prepared(s); err != nil {
-			return nil, err
+		for _, p := range s.providers {
+			if err := o.prepared(p); err != nil {
+				return nil, err
+			}
 		}
 	}
 	expected, err := conformance.Expectations()
@@ -38,8 +40,12 @@ func (c *console) runConformance(ctx context.Context, o conformanceOptions) ([]c
 	}
 	var results []conformance.RunResult
 	g, serving := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.serveProvider(serving, o) })
-	g.Go(func() error { return s.serveResource(serving, o) })
+	for _, p := range s.providers {
+		g.Go(func() error { return p.serveProvider(serving, o) })
+		if p.kind.resourceServer {
+			g.Go(func() error { return p.serveResource(serving, o) })
+		}
+	}
 	g.Go(func() error {
 		if err := s.awaitServers(serving); err != nil {
 			return err
@@ -62,18 +68,25 @@ func (s *conformanceSetup) runJobs(ctx context.Context, o conformanceOptions, ex
 	if err := (progress{out: s.err, clock: s.clock}).step("a browser for the pictures", func() (string, error) { return "", camera.Warm() }); err != nil {
 		return nil, next(err, "install Chromium, or try: make tools")
 	}
-	show := newConformanceProgress(s.err, s.clock, o.verbose, len(s.jobs))
+	var jobs []conformance.Job
+	for _, p := range s.providers {
+		jobs = append(jobs, p.jobs...)
+	}
+	show := newConformanceProgress(s.err, s.clock, o.verbose, len(jobs))
 	defer show.close()
 	commit := buildCommit(ctx)
 	runner := &conformance.Runner{
 		Suite: s.suite, Camera: camera, Events: show, Clock: s.clock, Expected: expected,
 		Parallel: o.parallel, ModuleLimit: o.limit, Quiet: o.quiet,
+		Prepare: map[string]conformance.Preparation{
+			"oidcc-server-rotate-keys": {Do: s.rotateKeys, Limit: rotationLimit},
+		},
 		Done: func(ctx context.Context, result *conformance.RunResult) error {
 			result.Commit = commit
 			return s.keep(ctx, result)
 		},
 	}
-	return runner.Run(ctx, s.jobs)
+	return runner.Run(ctx, jobs)
 }
 
 // keep writes the run's result and the suite's own logs of it. A part of a plan is no result to keep.
@@ -99,7 +112,7 @@ func (s *conformanceSetup) keep(ctx context.Context, result *conformance.RunResu
 }
 
 // serveProvider runs "signet serve" until ctx ends.
-func (s *conformanceSetup) serveProvider(ctx context.Context, o conformanceOptions) error {
+func (p *conformanceProvider) serveProvider(ctx context.Context, o conformanceOptions) error {
 	program := o.program
 	if program == "" {
 		var err error
@@ -108,14 +121,14 @@ func (s *conformanceSetup) serveProvider(ctx context.Context, o conformanceOptio
 		}
 	}
 	return runChild(ctx, child{
-		what: "the provider", program: program, environment: o.environment, log: s.path("signet.log"),
-		args: []string{"serve", "--config", s.path("signet.yaml"), "--log-format", "text", "--log-level", "debug", "--drain", "2s"},
+		what: "the provider " + p.setup, program: program, environment: o.environment, log: p.path("signet.log"),
+		args: []string{"serve", "--config", p.path("signet.yaml"), "--log-format", "text", "--log-level", "debug", "--drain", "2s"},
 	})
 }
 
 // serveResource runs the sample resource server until ctx ends. It asks about every token, so that a revocation
 // counts at once.
-func (s *conformanceSetup) serveResource(ctx context.Context, o conformanceOptions) error {
+func (p *conformanceProvider) serveResource(ctx context.Context, o conformanceOptions) error {
 	program := o.resourceServer
 	if program == "" {
 		var err error
@@ -124,12 +137,12 @@ func (s *conformanceSetup) serveResource(ctx context.Context, o conformanceOptio
 		}
 	}
 	return runChild(ctx, child{
-		what: "the sample resource server", program: program, log: s.path("resource-server.log"),
+		what: "the sample resource server", program: program, log: p.path("resource-server.log"),
 		args: []string{
-			"--listen", fmt.Sprintf("%s:%d", s.ports.Host, s.ports.Resource),
-			"--issuer", s.config.Issuer, "--audience", s.config.Resources[0].ID,
-			"--cert", s.config.Main.Certificate, "--key", s.config.Main.Key, "--ca", s.path("pki", "ca.pem"),
-			"--introspect-client", introspector, "--introspect-key", s.path("pki", introspector+"-key.pem"), "--introspect-always",
+			"--listen", fmt.Sprintf("%s:%d", p.ports.Host, p.ports.Resource),
+			"--issuer", p.config.Issuer, "--audience", p.config.Resources[0].ID,
+			"--cert", p.config.Main.Certificate, "--key", p.config.Main.Key, "--ca", p.shared.path("pki", "ca.pem"),
+			"--introspect-client", introspector, "--introspect-key", p.shared.path("pki", introspector+"-key.pem"), "--introspect-always",
 		},
 	})
 }
@@ -143,14 +156,25 @@ func (s *conformanceSetup) awaitServers(ctx context.Context) error {
 	defer transport.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, conformancePatience)
 	defer cancel()
-	return progress{out: s.err, clock: s.clock}.step("starting the provider and the resource server", func() (string, error) {
-		for _, address := range []string{s.config.Main.BaseURL + "/jwks", s.config.MTLS.BaseURL + "/jwks", s.config.Resources[0].ID + "/accounts"} {
-			if err := awaitAnswer(ctx, client, address); err != nil {
-				return "", next(err, "read %s and %s", s.path("signet.log"), s.path("resource-server.log"))
+	return progress{out: s.err, clock: s.clock}.step("starting what the suite calls", func() (string, error) {
+		for _, p := range s.providers {
+			for _, address := range p.addresses() {
+				if err := awaitAnswer(ctx, client, address); err != nil {
+					return "", next(err, "read the logs in %s", p.path())
+				}
 			}
 		}
 		return "ready", nil
 	})
+}
+
+// addresses are what answers when everything is up.
+func (p *conformanceProvider) addresses() []string {
+	list := []string{p.config.Main.BaseURL + "/jwks", p.config.MTLS.BaseURL + "/jwks"}
+	if p.kind.resourceServer {
+		list = append(list, p.config.Resources[0].ID+"/accounts")
+	}
+	return list
 }
 
 // buildCommit is the commit that this program was built from; if it does not know, that of the working folder.

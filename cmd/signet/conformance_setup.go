@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -12,15 +11,14 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"path/filepath"
+	"slices"
 	"time"
 
 	"signet/conformance"
-	"signet/provider"
-	"signet/provider/oauth"
 )
 
-// conformanceSetup is a folder in which everything for the runs has been made.
+// conformanceSetup is a folder in which everything for the runs has been made: what all of them share, and below it a
+// folder for each provider.
 type conformanceSetup struct {
 	*demonstration // its folder, certificates, secrets and keys are made in the same way
 	suite          *conformance.Suite
@@ -29,7 +27,7 @@ type conformanceSetup struct {
 	runs           []conformance.Run
 	parties        [2]conformance.Client // without the ids and scopes, which are the runs'
 	initialToken   string                // with which the suite registers clients
-	jobs           []conformance.Job
+	providers      []*conformanceProvider
 }
 
 // conformanceMarker is a file by which the folder is known to be ours, so that making everything afresh removes
@@ -47,6 +45,9 @@ func (c *console) configureConformance(ctx context.Context, o conformanceOptions
 	if s.log, err = (&logOptions{format: "text", level: "info"}).logger(c.err); err != nil {
 		return nil, err
 	}
+	if err := s.splitRuns(); err != nil {
+		return nil, err
+	}
 	p := progress{out: c.err, clock: c.clock}
 	for _, step := range []struct {
 		what string
@@ -55,15 +56,35 @@ func (c *console) configureConformance(ctx context.Context, o conformanceOptions
 		{"the folder " + o.dir, func() (string, error) { return "", s.clean() }},
 		{"the suite at " + o.suite, func() (string, error) { return s.findSuite(ctx) }},
 		{"certificates and keys (RSA takes a moment)", func() (string, error) { return "", s.ensureCredentials() }},
-		{"configuration " + s.path("signet.yaml"), func() (string, error) { return s.writeConformanceConfig(ctx) }},
-		{"clients and a user in a fresh database", func() (string, error) { return s.registerConformance(ctx, o.adapt) }},
-		{"the suite's configurations", func() (string, error) { return "", s.writeJobs(o) }},
+		{"free ports", func() (string, error) { return "", s.choosePorts(ctx) }},
 	} {
 		if err := p.step(step.what, step.do); err != nil {
 			return nil, err
 		}
 	}
+	for _, provider := range s.providers {
+		if err := provider.configure(ctx, p, o); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
+}
+
+// splitRuns gives each of the runs to the provider with its configuration, in the runs' order.
+func (s *conformanceSetup) splitRuns() error {
+	for _, run := range s.runs {
+		i := slices.IndexFunc(s.providers, func(p *conformanceProvider) bool { return p.setup == run.Setup })
+		if i < 0 {
+			kind, known := conformanceKinds[run.Setup]
+			if !known {
+				return fmt.Errorf("%s: there is no setup %q", run.Name, run.Setup)
+			}
+			i = len(s.providers)
+			s.providers = append(s.providers, s.newProvider(run.Setup, kind))
+		}
+		s.providers[i].runs = append(s.providers[i].runs, run)
+	}
+	return nil
 }
 
 // clean removes what an earlier run has left, or makes the folder.
@@ -79,15 +100,16 @@ func (s *conformanceSetup) clean() error {
 	if _, err := os.Stat(marker); errors.Is(err, fs.ErrNotExist) && len(entries) > 0 {
 		return next(fmt.Errorf("%s is not empty and not of an earlier run", s.path()), "give another --dir")
 	}
-	for _, name := range []string{"signet.db", "signet.db-wal", "signet.db-shm", "keys", "audit", "plans", "clients", "signet.log", "resource-server.log"} {
+	names := []string{"plans"}
+	for name := range conformanceKinds {
+		names = append(names, name)
+	}
+	for _, name := range names {
 		if err := os.RemoveAll(s.path(name)); err != nil {
 			return err
 		}
 	}
-	if err := os.MkdirAll(s.path("clients"), 0o700); err != nil {
-		return err
-	}
-	return os.WriteFile(marker, []byte("{}\n"), 0o600)
+	return errors.Join(os.MkdirAll(s.path("plans"), 0o700), os.WriteFile(marker, []byte("{}\n"), 0o600))
 }
 
 // findSuite connects to the suite. One on this machine has a certificate of its own making: that is taken, and
@@ -145,104 +167,32 @@ func onThisMachine(ctx context.Context, host string) (bool, error) {
 	return len(addresses) > 0, nil
 }
 
-// writeConformanceConfig writes signet.yaml and reads it back.
-func (s *conformanceSetup) writeConformanceConfig(ctx context.Context) (string, error) {
-	if err := s.choosePorts(ctx); err != nil {
-		return "", err
-	}
-	u, err := url.Parse(s.suiteURL)
-	if err != nil {
-		return "", err
-	}
-	ca := ""
-	if s.suiteCA != "" {
-		if ca, err = filepath.Abs(s.suiteCA); err != nil {
-			return "", err
-		}
-	}
-	text, err := renderConformanceConfig(conformanceConfig{ports: s.ports, SuiteHost: u.Host, SuiteCA: ca})
-	if err != nil {
-		return "", err
-	}
-	schema := s.path("account_information.schema.json")
-	if err := errors.Join(os.WriteFile(schema, []byte(accountInformationSchema), 0o600), os.WriteFile(s.path("signet.yaml"), text, 0o600)); err != nil {
-		return "", err
-	}
-	for i := range s.runs {
-		s.runs[i].Alias = fmt.Sprintf("%s-%d", s.runs[i].Name, s.ports.Main) // nobody else has the port now
-	}
-	s.config, err = provider.LoadConfig(s.path("signet.yaml"))
-	return s.config.Issuer, err
-}
-
-// choosePorts fills in free ports for those that were not given.
+// choosePorts fills in free ports for those that were not given. The given ones are the first provider's.
 func (s *conformanceSetup) choosePorts(ctx context.Context) error {
-	s.ports = s.o.ports
 	var held []net.Listener
 	defer func() {
 		for _, listener := range held {
 			_ = listener.Close()
 		}
 	}()
-	for _, port := range []*int{&s.ports.Main, &s.ports.MTLS, &s.ports.Operations, &s.ports.Resource} {
-		if *port != 0 {
-			continue
+	for i, p := range s.providers {
+		p.ports = ports{Host: s.o.ports.Host}
+		if i == 0 {
+			p.ports = s.o.ports
 		}
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(s.ports.Host, "0"))
-		if err != nil {
-			return err
+		for _, port := range []*int{&p.ports.Main, &p.ports.MTLS, &p.ports.Operations, &p.ports.Resource} {
+			if *port != 0 {
+				continue
+			}
+			listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(p.ports.Host, "0"))
+			if err != nil {
+				return err
+			}
+			held = append(held, listener)
+			*port = int(netip.MustParseAddrPort(listener.Addr().String()).Port())
 		}
-		held = append(held, listener)
-		*port = int(netip.MustParseAddrPort(listener.Addr().String()).Port())
 	}
 	return nil
-}
-
-// writeJobs writes the suite's configuration of each run.
-func (s *conformanceSetup) writeJobs(o conformanceOptions) error {
-	if err := os.MkdirAll(s.path("plans"), 0o700); err != nil {
-		return err
-	}
-	for _, run := range s.runs {
-		config, err := run.Config(s.setup(run))
-		if err != nil {
-			return fmt.Errorf("%s: %w", run.Name, err)
-		}
-		if err := os.WriteFile(s.path("plans", run.Name+".json"), config, 0o600); err != nil {
-			return err
-		}
-		s.jobs = append(s.jobs, conformance.Job{Run: run, Config: config, Modules: o.module})
-	}
-	return nil
-}
-
-// setup is what the suite has to know of the run.
-func (s *conformanceSetup) setup(run conformance.Run) conformance.Setup {
-	setup := conformance.Setup{
-		Suite: s.suite, Issuer: s.config.Issuer, ResourceURL: s.config.Resources[0].ID + "/accounts",
-		Username: conformanceUser, Password: s.password,
-		Details:     json.RawMessage(`[{"type": "account_information", "actions": ["list_accounts", "read_balances"]}]`),
-		ACR:         s.config.Authentication.PasswordACR[0],
-		ApprovalURL: s.config.Issuer + "/ciba/development/{auth_req_id}/{action}",
-		Clients:     s.parties, InitialToken: s.initialToken,
-	}
-	for i := range setup.Clients {
-		setup.Clients[i].ID, setup.Clients[i].Scope = conformanceClientID(run, i), conformanceScope(run)
-	}
-	return setup
-}
-
-func conformanceClientID(run conformance.Run, i int) string {
-	return fmt.Sprintf("%s-%d", run.Name, i+1)
-}
-
-// conformanceScope is what the suite asks for. With offline_access there are refresh tokens in OpenID Connect,
-// too, so that their modules have something to do.
-func conformanceScope(run conformance.Run) string {
-	if !run.OpenID() {
-		return "accounts"
-	}
-	return oauth.ScopeOpenID + " accounts " + oauth.ScopeOfflineAccess
 }
 
 // conformanceUser signs in to all that the suite asks for.
