@@ -30,7 +30,7 @@ func (p *Provider) backchannel(h *handlers, s parts, tokens *token.Endpoint) err
 	}
 	deps := ciba.Deps{
 		Authenticate: s.auth, Endpoints: p.atBothDoors(pathBackchannel, pathToken), // CIBA Core section 7.1
-		Store: d.Store, Sealer: d.Sealer, Keys: d.Keys, Details: s.details, UserCodes: codes, Post: d.Fetch,
+		Store: d.Store, Sealer: d.Sealer, Keys: d.Keys, Details: s.details, UserCodes: codes, Post: d.Fetch, Queue: s.queue,
 		Push: token.Push{Endpoint: tokens, Users: d.Store}, Floor: s.floor, Record: s.record,
 		Issuer: c.Issuer, ApprovalURL: c.Main.BaseURL + pathInteraction + "approvals",
 		LoginHint: ciba.LoginHint(c.CIBA.LoginHint), HintIssuers: issuers, Scopes: c.scopeNames(), Resources: c.resourceIDs(),

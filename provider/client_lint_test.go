@@ -21,6 +21,9 @@ func advanced() provider.Config {
 	config := registry()
 	config.Keys.Algorithms = []string{"ES256", "PS256", "EdDSA", "RS256"}
 	config.CIBA.Enabled = true
+	config.Authorization.RequestURIs, config.Subjects.PairwiseSaltFile = true, "salt"
+	on := true
+	config.Logout = provider.LogoutConfig{Enabled: &on, Frontchannel: &on, Backchannel: &on}
 	config.Authentication.PasswordACR = []string{"urn:signet:acr:password"}
 	config.DetailsTypes = []provider.DetailsType{{Type: "payment", Resources: []string{apiJWT}}, {Type: "elsewhere", Resources: []string{"https://other.example"}}}
 	return config
@@ -68,14 +71,17 @@ func TestLintClient(t *testing.T) {
 		{name: "good under message signing", profile: oauth.ProfileFAPI2MessageSigning},
 		{name: "good under FAPI-CIBA", profile: oauth.ProfileFAPICIBA, edit: ciba},
 
-		{name: "unknown response type", edit: func(c *oauth.Client) { c.ResponseTypes = []string{"token"} }, want: []string{"error metadata/response_types: RFC 7591 section 2"}},
+		{name: "unknown response type", edit: func(c *oauth.Client) { c.ResponseTypes = []string{"token"} }, want: []string{
+			"error metadata/response_types: RFC 7591 section 2", "warning metadata/grant_types: OpenID Connect Registration section 2"}},
 		{name: "response type twice", edit: func(c *oauth.Client) { c.ResponseTypes = []string{"code", "code"} }, want: []string{"error metadata/response_types: RFC 7591 section 2"}},
-		{name: "ID token without openid", edit: func(c *oauth.Client) { c.ResponseTypes, c.Scope = []string{"code id_token"}, "accounts" }, want: []string{"error metadata/response_types: OpenID Connect Core section 3.3.2.1"}},
+		{name: "ID token without openid", edit: func(c *oauth.Client) { c.ResponseTypes, c.Scope = []string{"code id_token"}, "accounts" }, want: []string{
+			"error metadata/response_types: OpenID Connect Core section 3.3.2.1", "error metadata/response_types: OpenID Connect Registration section 2"}},
 		{name: "response type without the grant", edit: func(c *oauth.Client) { c.GrantTypes = []string{oauth.GrantClientCredentials} }, want: []string{"error metadata/response_types: RFC 7591 section 2.1"}},
 		{name: "an algorithm without a key", config: func(c *provider.Config) { c.Keys.Algorithms = []string{"ES256"} }, want: []string{"error metadata/id_token_signed_response_alg: OpenID Connect Registration section 2"}},
 		{name: "unsigned answers", edit: func(c *oauth.Client) { c.ResponseAlg, c.IntrospectionAlg = "none", "HS256" }, want: []string{
 			"error metadata/authorization_signed_response_alg: JARM section 3", "error metadata/introspection_signed_response_alg: RFC 9701 section 6"}},
-		{name: "unsigned requests", edit: func(c *oauth.Client) { c.RequestObjectAlg = "none" }, want: []string{"error metadata/request_object_signing_alg: RFC 9101 section 10.5"}},
+		{name: "requests that may be unsigned", edit: func(c *oauth.Client) { c.RequestObjectAlg = "none" }},
+		{name: "unsigned requests", edit: func(c *oauth.Client) { c.RequestObjectAlg, c.RequireSignedRequest = "none", true }, want: []string{"error metadata/request_object_signing_alg: RFC 9101 section 10.5"}},
 		{name: "signed requests without keys", edit: func(c *oauth.Client) { tls(c); c.RequireSignedRequest = true }, want: []string{"error metadata/jwks: RFC 9101 section 6.2"}},
 		{name: "pushed requests without the grant", edit: func(c *oauth.Client) {
 			c.GrantTypes, c.ResponseTypes, c.RequirePAR, c.RequireSignedRequest = []string{oauth.GrantClientCredentials}, nil, true, true
@@ -179,25 +185,36 @@ func TestWhatLintPassesFitsTheProfiles(t *testing.T) {
 		config.Profile = oauth.ProfileName(rapid.SampledFrom(provider.ProfileNames()).Draw(t, "floor"))
 		c := capable(jwks)
 		c.Profile = oauth.ProfileName(rapid.SampledFrom(names).Draw(t, "own"))
-		some := func(label string, values ...string) string { return rapid.SampledFrom(values).Draw(t, label) }
-		c.AuthMethod = oauth.AuthMethod(some("method", "private_key_jwt", "private_key_jwt", "private_key_jwt", "tls_client_auth", "none", "client_secret_basic"))
 		c.TLSSubjectDN, c.SecretHash = "CN=app", "x"
-		c.AuthSigningAlg = some("assertion", "", "", "ES256", "ES256", "ES256", "EdDSA", "RS256", "none")
-		c.IDTokenAlg, c.ResponseAlg = some("ID token", "", "", "ES256", "ES256", "EdDSA", "RS256"), some("JARM", "", "", "PS256", "PS256", "EdDSA", "RS256", "none")
-		c.RequestObjectAlg = some("request", "", "", "ES256", "ES256", "EdDSA", "RS256", "none")
-		c.ResponseTypes = []string{some("response", "code", "code id_token")}
-		c.DPoPBound = rapid.Bool().Draw(t, "dpop")
+		alg := func() string {
+			return rapid.SampledFrom([]string{"", "ES256", "PS256", "EdDSA", "RS256", "none"}).Draw(t, "alg")
+		}
+		changes := []func(){ // a few at a time, so that there are some that pass
+			func() {
+				c.AuthMethod = rapid.SampledFrom([]oauth.AuthMethod{oauth.AuthPrivateKeyJWT, oauth.AuthTLS, oauth.AuthNone, oauth.AuthSecretBasic}).Draw(t, "method")
+			},
+			func() { c.AuthSigningAlg = alg() }, func() { c.IDTokenAlg = alg() }, func() { c.ResponseAlg = alg() },
+			func() { c.RequestObjectAlg = alg() }, func() { c.UserinfoAlg = alg() },
+			func() { c.ResponseTypes = []string{oauth.ResponseCodeIDToken} },
+			func() { c.GrantTypes = append(c.GrantTypes, oauth.GrantImplicit) }, func() { c.DPoPBound = true },
+		}
+		for _, i := range rapid.SliceOfN(rapid.IntRange(0, len(changes)-1), 0, 3).Draw(t, "changes") {
+			changes[i]()
+		}
 		if len(provider.ValidateClient(c, config)) > 0 {
 			return
 		}
 		passed++
 		p, ok := oauth.Profiles[config.Profile].For(c)
-		if !ok || !slices.Contains(p.AuthMethods, c.AuthMethod) || !slices.Contains(p.ResponseTypes, c.ResponseTypes[0]) || p.CertificateBound && c.DPoPBound {
+		if !ok || !slices.Contains(p.AuthMethods, c.AuthMethod) || !slices.Contains(p.ResponseTypes, c.ResponseTypes[0]) || c.Allows(oauth.GrantImplicit) && p.Name != oauth.ProfileOpenID || p.CertificateBound && c.DPoPBound {
 			t.Errorf("%s does not fit %+v", c.AuthMethod, p)
 		}
-		for _, alg := range []string{c.AuthSigningAlg, c.IDTokenAlg, c.ResponseAlg, c.RequestObjectAlg} {
-			if alg != "" && !slices.Contains(p.SigningAlgs, alg) {
-				t.Errorf("%s is not allowed under %s", alg, p.Name)
+		for field, alg := range map[string]string{
+			"assertion": c.AuthSigningAlg, "ID token": c.IDTokenAlg, "JARM": c.ResponseAlg, "request": c.RequestObjectAlg, "userinfo": c.UserinfoAlg,
+		} {
+			unsigned := p.Name == oauth.ProfileOpenID && alg == oauth.AlgNone && (field == "ID token" || field == "request") // OpenID Connect Core sections 2 and 6.1
+			if alg != "" && !unsigned && !slices.Contains(p.SigningAlgs, alg) {
+				t.Errorf("%s: %s is not allowed under %s", field, alg, p.Name)
 			}
 		}
 	})

@@ -62,6 +62,7 @@ var fapi1Advanced = slices.Concat([]clause{
 	{"redirect-https", "FAPI 1.0 Baseline section 5.2.2 item 20", "redirect URIs are https", httpsRedirects},
 	{"request-object-keys", "FAPI 1.0 Advanced section 5.2.2 item 1", "the client has keys to sign its request objects with", signsRequests},
 	{"response-type", "FAPI 1.0 Advanced section 5.2.2 item 2", "response types are code and code id_token", responseTypes},
+	{"no-implicit", "FAPI 1.0 Advanced section 5.2.2 item 2", "the grant type implicit is not used", noImplicit},
 	{"certificate-bound", "FAPI 1.0 Advanced section 5.2.2 items 5 and 6", "access tokens are bound to a certificate", certificateBound},
 	{"client-authentication", "FAPI 1.0 Advanced section 5.2.2 item 14", "clients authenticate by certificate or private_key_jwt", authenticates},
 	{"confidential", "FAPI 1.0 Advanced section 5.2.2 item 16", "there are no public clients", confidential},
@@ -75,6 +76,7 @@ var fapi2Security = slices.Concat([]clause{
 	{"confidential", "FAPI 2.0 section 5.3.2.1 item 3", "there are no public clients", confidential},
 	{"client-authentication", "FAPI 2.0 section 5.3.2.1 item 6", "clients authenticate by certificate or private_key_jwt", authenticates},
 	{"response-type", "FAPI 2.0 section 5.3.2.2 item 1", "the response type is code", responseTypes},
+	{"no-implicit", "FAPI 2.0 section 5.3.2.2 item 1", "the grant type implicit is not used", noImplicit},
 }, algorithms("FAPI 2.0 section 5.4.1 item 1", "PS256, ES256 or EdDSA"))
 
 // algorithms is the rows about what signs: one for each field, so that each is named.
@@ -93,6 +95,7 @@ var algorithmFields = []struct {
 	{"token_endpoint_auth_signing_alg", "client assertions are signed", func(c *oauth.Client) string { return c.AuthSigningAlg }},
 	{"request_object_signing_alg", "request objects are signed", func(c *oauth.Client) string { return c.RequestObjectAlg }},
 	{"id_token_signed_response_alg", "ID tokens are signed", func(c *oauth.Client) string { return c.IDTokenAlg }},
+	{"userinfo_signed_response_alg", "userinfo is signed", func(c *oauth.Client) string { return c.UserinfoAlg }},
 	{"authorization_signed_response_alg", "authorization responses are signed", func(c *oauth.Client) string { return c.ResponseAlg }},
 	{"introspection_signed_response_alg", "introspection responses are signed", func(c *oauth.Client) string { return c.IntrospectionAlg }},
 }
@@ -129,6 +132,13 @@ func responseTypes(p oauth.Profile, c *oauth.Client) []misfit {
 	return nil
 }
 
+func noImplicit(_ oauth.Profile, c *oauth.Client) []misfit {
+	if c.Allows(oauth.GrantImplicit) {
+		return misfits("grant_types", "implicit is not allowed")
+	}
+	return nil
+}
+
 func certificateBound(_ oauth.Profile, c *oauth.Client) []misfit {
 	if c.DPoPBound {
 		return misfits("dpop_bound_access_tokens", "must not be set: tokens are bound to a certificate")
@@ -151,7 +161,7 @@ func hasKeys(c *oauth.Client) bool { return len(c.JWKS) > 0 || c.JWKSURI != "" }
 // signs says whether the client has to sign anything under the profile.
 func signs(p oauth.Profile, c *oauth.Client) bool {
 	return c.AuthMethod == oauth.AuthPrivateKeyJWT ||
-		c.Allows(oauth.GrantAuthorizationCode) && (p.SignedRequest || c.RequireSignedRequest || c.RequestObjectAlg != "") ||
+		asks(c) && (p.SignedRequest || c.RequireSignedRequest || signsObjects(c)) ||
 		c.Allows(oauth.GrantCIBA) && (p.SignedBackchannel || c.BackchannelAlg != "")
 }
 

@@ -22,6 +22,7 @@ func (v *clientValidator) metadata() {
 	v.requests()
 	v.details()
 	v.backchannel()
+	v.openID()
 	if algs := v.profile.Algorithms(v.config.Keys.Algorithms); len(algs) == 0 {
 		v.fault("profile", "", "none of keys.algorithms is allowed under it: want one of %v", v.profile.SigningAlgs)
 	}
@@ -92,7 +93,7 @@ func (v *clientValidator) keysForAlgorithms() {
 		used               bool
 	}{
 		{"token_endpoint_auth_signing_alg", "RFC 7591 section 2", c.AuthSigningAlg, c.AuthMethod == oauth.AuthPrivateKeyJWT},
-		{"request_object_signing_alg", "RFC 9101 section 10.5", c.RequestObjectAlg, c.Allows(oauth.GrantAuthorizationCode)},
+		{"request_object_signing_alg", "RFC 9101 section 10.5", c.RequestObjectAlg, asks(c)},
 		{"backchannel_authentication_request_signing_alg", cibaMetadata, c.BackchannelAlg, c.Allows(oauth.GrantCIBA)},
 	} {
 		if f.used && slices.Contains(v.profile.SigningAlgs, f.alg) && !set.Verifies([]string{f.alg}) {
@@ -114,16 +115,10 @@ func (v *clientValidator) grants() {
 	if c.Public() && c.Allows(oauth.GrantClientCredentials) {
 		v.fault("grant_types", "RFC 6749 section 4.4", "a public client cannot use client_credentials")
 	}
-	if c.Allows(oauth.GrantAuthorizationCode) && len(c.RedirectURIs) == 0 {
-		v.fault("redirect_uris", "RFC 7591 section 2", "at least one is needed for authorization_code")
-	}
-}
-
-func (v *clientValidator) redirects() {
-	for _, uri := range v.client.RedirectURIs {
-		if err := oauth.CheckRedirectURI(uri); err != nil {
-			text, clause, _ := strings.Cut(err.Error(), " (") // it names its clause at the end
-			v.fault("redirect_uris", strings.TrimSuffix(clause, ")"), "%q %s", uri, text)
+	for _, g := range []string{oauth.GrantAuthorizationCode, oauth.GrantImplicit} {
+		if c.Allows(g) && len(c.RedirectURIs) == 0 {
+			v.fault("redirect_uris", "RFC 7591 section 2", "at least one is needed for %s", g)
+			return
 		}
 	}
 }

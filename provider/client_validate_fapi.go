@@ -12,29 +12,78 @@ func (v *clientValidator) responses() {
 	c := v.client
 	signing := v.profile.Algorithms(v.config.Keys.Algorithms)
 	if len(signing) > 0 { // otherwise that is the fault
-		v.signedBy("id_token_signed_response_alg", "OpenID Connect Registration section 2", c.IDTokenAlg, signing)
+		if c.IDTokenAlg != oauth.AlgNone {
+			v.signedBy("id_token_signed_response_alg", registrationMetadata, c.IDTokenAlg, signing)
+		}
+		v.signedBy("userinfo_signed_response_alg", registrationMetadata, c.UserinfoAlg, signing)
 		v.signedBy("authorization_signed_response_alg", "JARM section 3", c.ResponseAlg, signing)
 		v.signedBy("introspection_signed_response_alg", "RFC 9701 section 6", c.IntrospectionAlg, signing)
 	}
+	v.unsigned()
+	v.responseTypes()
+	for _, acr := range c.DefaultACR {
+		if acr == "" || strings.Contains(acr, " ") {
+			v.fault("default_acr_values", registrationMetadata, "a value is empty or has a space")
+		} else if !slices.Contains(v.config.Authentication.PasswordACR, acr) {
+			v.warn("default_acr_values", registrationMetadata, "no login reaches %q", acr)
+		}
+	}
+}
+
+// unsigned: an ID token may go without a signature only where the connection vouches for it, from the token endpoint.
+// What a profile says, its table does.
+func (v *clientValidator) unsigned() {
+	c := v.client
+	front := slices.ContainsFunc(c.ResponseTypes, func(t string) bool { return strings.Contains(t, "id_token") })
+	if c.IDTokenAlg == oauth.AlgNone && (front || c.BackchannelMode == oauth.BackchannelPush) {
+		v.fault("id_token_signed_response_alg", registrationMetadata, "must not be none, as ID tokens come from elsewhere than the token endpoint")
+	}
+}
+
+// responseTypes checks them, and that the grant types are those that they need (OpenID Connect Registration section 2).
+func (v *clientValidator) responseTypes() {
+	c, served := v.client, v.config.responseTypes(v.profile)
 	for i, t := range c.ResponseTypes {
 		switch {
 		case !slices.Contains(every.ResponseTypes, t):
 			v.fault("response_types", "RFC 7591 section 2", "%q is not known; known: %q", t, every.ResponseTypes)
 		case slices.Contains(c.ResponseTypes[:i], t):
 			v.fault("response_types", "RFC 7591 section 2", "%q is listed twice", t)
-		case strings.Contains(t, "id_token") && !c.Scopes().Has(oauth.ScopeOpenID):
-			v.fault("response_types", "OpenID Connect Core section 3.3.2.1", "%q needs the scope openid", t)
+		case slices.Contains(v.profile.ResponseTypes, t) && !slices.Contains(served, t):
+			v.fault("response_types", "", "%q is not served: see authorization.response_types", t)
+		default:
+			v.responseType(t)
 		}
 	}
-	if len(c.ResponseTypes) > 0 && !c.Allows(oauth.GrantAuthorizationCode) {
-		v.fault("response_types", "RFC 7591 section 2.1", "need the grant type authorization_code")
+	implicit := func(t string) bool { return needsImplicit(v.profile, t) }
+	switch needed := slices.ContainsFunc(c.ResponseTypes, implicit); {
+	case !c.Allows(oauth.GrantImplicit) || needed || !slices.ContainsFunc(v.profile.ResponseTypes, implicit):
+	case !slices.ContainsFunc(served, implicit):
+		v.fault("grant_types", "", "implicit has nothing to give: see authorization.response_types")
+	default:
+		v.fault("response_types", registrationMetadata, "one with id_token or token is needed for the grant type implicit")
 	}
-	for _, acr := range c.DefaultACR {
-		if acr == "" || strings.Contains(acr, " ") {
-			v.fault("default_acr_values", "OpenID Connect Registration section 2", "a value is empty or has a space")
-		} else if !slices.Contains(v.config.Authentication.PasswordACR, acr) {
-			v.warn("default_acr_values", "OpenID Connect Registration section 2", "no login reaches %q", acr)
-		}
+	if withCode := func(t string) bool { return strings.Contains(t, "code") }; len(c.ResponseTypes) > 0 &&
+		c.Allows(oauth.GrantAuthorizationCode) && !slices.ContainsFunc(c.ResponseTypes, withCode) {
+		v.warn("grant_types", registrationMetadata, "authorization_code has no effect without a response type with code")
+	}
+}
+
+// responseType checks what one response type needs of the client.
+func (v *clientValidator) responseType(t string) {
+	c := v.client
+	parts := strings.Fields(t)
+	if slices.Contains(parts, "id_token") && !c.Scopes().Has(oauth.ScopeOpenID) {
+		v.fault("response_types", "OpenID Connect Core section 3.3.2.1", "%q needs the scope openid", t)
+	}
+	if slices.Contains(parts, "code") && !c.Allows(oauth.GrantAuthorizationCode) {
+		v.fault("response_types", "RFC 7591 section 2.1", "%q needs the grant type authorization_code", t)
+	}
+	if needsImplicit(v.profile, t) && !c.Allows(oauth.GrantImplicit) {
+		v.fault("response_types", registrationMetadata, "%q needs the grant type implicit", t)
+	}
+	if slices.Contains(parts, "token") && (v.profile.SenderConstrained || c.BoundAccessTokens || c.DPoPBound) {
+		v.fault("response_types", "RFC 9700 section 2.1.2", "%q gives access tokens that cannot be bound, as the client's must be", t)
 	}
 }
 
@@ -49,11 +98,15 @@ func (v *clientValidator) signedBy(field, clause, alg string, signing []string) 
 // requests checks how the client asks for authorization.
 func (v *clientValidator) requests() {
 	c := v.client
-	v.oneOf("request_object_signing_alg", "RFC 9101 section 10.5", c.RequestObjectAlg, every.SigningAlgs)
-	if (c.RequestObjectAlg != "" || c.RequireSignedRequest) && !hasKeys(c) {
+	if c.RequestObjectAlg != oauth.AlgNone { // which is allowed by OpenID Connect Core section 6.1, and forbidden by the profiles' tables
+		v.oneOf("request_object_signing_alg", "RFC 9101 section 10.5", c.RequestObjectAlg, every.SigningAlgs)
+	} else if c.RequireSignedRequest {
+		v.fault("request_object_signing_alg", "RFC 9101 section 10.5", "must not be none with require_signed_request_object")
+	}
+	if (signsObjects(c) || c.RequireSignedRequest) && !hasKeys(c) {
 		v.fault("jwks", "RFC 9101 section 6.2", "jwks or jwks_uri is needed to sign request objects")
 	}
-	if c.Allows(oauth.GrantAuthorizationCode) {
+	if asks(c) {
 		return
 	}
 	for _, f := range []struct {
@@ -67,6 +120,16 @@ func (v *clientValidator) requests() {
 			v.warn(f.field, f.clause, "has no effect without the grant type authorization_code")
 		}
 	}
+}
+
+// asks says whether the client has anything to do at the authorization endpoint.
+func asks(c *oauth.Client) bool {
+	return c.Allows(oauth.GrantAuthorizationCode) || c.Allows(oauth.GrantImplicit)
+}
+
+// signsObjects says whether the client has named an algorithm that its request objects are signed with.
+func signsObjects(c *oauth.Client) bool {
+	return c.RequestObjectAlg != "" && c.RequestObjectAlg != oauth.AlgNone
 }
 
 // details checks the authorization_details types that the client may use.

@@ -73,7 +73,9 @@ func TestValidateClient(t *testing.T) {
 		{name: "an algorithm of secrets", edit: func(c *oauth.Client) { c.AuthSigningAlg = "HS256" }, want: []string{authAlg}},
 		{name: "client_secret_jwt", edit: func(c *oauth.Client) { secret(c); c.AuthMethod, c.AuthSigningAlg = oauth.AuthSecretJWT, "HS256" }},
 		{name: "client_secret_jwt by ES256", edit: func(c *oauth.Client) { secret(c); c.AuthMethod, c.AuthSigningAlg = oauth.AuthSecretJWT, "ES256" }, want: []string{authAlg}},
-		{name: "unsigned ID token", edit: func(c *oauth.Client) { c.IDTokenAlg = "none" }, want: []string{idAlg}},
+		{name: "unsigned ID token", edit: func(c *oauth.Client) { c.IDTokenAlg = "none" }},
+		{name: "an ID token signed with a secret", edit: func(c *oauth.Client) { c.IDTokenAlg = "HS256" }, want: []string{idAlg}},
+		{name: "FAPI and an unsigned ID token", edit: func(c *oauth.Client) { fapi(c); c.IDTokenAlg = "none" }, want: []string{idAlg}},
 
 		{name: "certificate", edit: func(c *oauth.Client) { c.AuthMethod, c.TLSSubjectDN = oauth.AuthTLS, "CN=app,O=Bank" }},
 		{name: "certificate without a name", edit: func(c *oauth.Client) { c.AuthMethod = oauth.AuthTLS }, want: []string{tlsName}},
@@ -84,7 +86,7 @@ func TestValidateClient(t *testing.T) {
 
 		{name: "no grant", edit: func(c *oauth.Client) { c.GrantTypes = nil }, want: []string{"grant_types: at least one is needed"}},
 		{name: "unknown grant", edit: func(c *oauth.Client) { c.GrantTypes = append(c.GrantTypes, "password") },
-			want: []string{`grant_types: "password" is not known; known: authorization_code, client_credentials, refresh_token, urn:openid:params:grant-type:ciba`}},
+			want: []string{`grant_types: "password" is not known; known: authorization_code, implicit, client_credentials, refresh_token, urn:openid:params:grant-type:ciba`}},
 		{name: "public with client_credentials", edit: func(c *oauth.Client) { public(c); c.GrantTypes = slices.Clone(grants) },
 			want: []string{"grant_types: a public client cannot use client_credentials"}},
 		{name: "code grant without a redirect URI", edit: func(c *oauth.Client) { c.RedirectURIs = nil }, want: []string{"redirect_uris: at least one is needed"}},

@@ -37,6 +37,8 @@ type Config struct {
 	CIBA            CIBAConfig            `yaml:"ciba"`
 	GrantManagement GrantManagementConfig `yaml:"grant_management"`
 	Registration    RegistrationConfig    `yaml:"registration"`
+	Subjects        SubjectsConfig        `yaml:"subjects"`
+	Logout          LogoutConfig          `yaml:"logout"`
 
 	Outbound Outbound `yaml:"outbound"`
 	Brand    Brand    `yaml:"brand"`
@@ -151,7 +153,8 @@ type KeysConfig struct {
 	// server's identity needs no right to. Default true for file, false for transit and vaultkv.
 	Maintain *bool `yaml:"maintain"`
 	// Algorithms are the JWS algorithms to keep a key for: ES256, PS256, EdDSA, RS256 (RS256 not under a
-	// FAPI profile). The first is the default for tokens. Required.
+	// FAPI profile; without it no client of OpenID Connect Registration gets its default for ID tokens); and
+	// RSA-OAEP-256, if clients are to encrypt request objects. The first that signs is the default for tokens. Required.
 	Algorithms []string `yaml:"algorithms"`
 	// PublishFor is how long a new key is in the JWKS before it signs. Default 10m, at least 6m: resource
 	// servers use the keys that they have read for up to 5m.
@@ -266,7 +269,8 @@ type RefreshTokens struct {
 	RetryGrace time.Duration `yaml:"retry_grace"`
 }
 
-// Outbound is what Signet fetches from clients (jwks_uri).
+// Outbound is what Signet fetches from clients (jwks_uri, sector_identifier_uri, request_uris) and sends them (CIBA,
+// logout tokens).
 type Outbound struct {
 	// AllowHosts are host[:port] that may be reached although their address is not public. For
 	// development. Default: none.
@@ -279,7 +283,7 @@ type Outbound struct {
 	MaxAge time.Duration `yaml:"max_age"`
 }
 
-// Brand is how the login and consent pages look.
+// Brand is how the login and consent pages look, and where the bank tells more.
 type Brand struct {
 	// Name is the bank's name. Default: Signet.
 	Name string `yaml:"name"`
@@ -287,6 +291,13 @@ type Brand struct {
 	Logo string `yaml:"logo"`
 	// Links stand at the foot of each page: help, privacy, imprint.
 	Links []Link `yaml:"links"`
+	// Locales is a folder with the pages' words in further languages. Default: the built-in ones alone.
+	Locales string `yaml:"locales"`
+	// Documentation, Policy and Terms are https URLs for developers, published in the metadata as
+	// service_documentation, op_policy_uri and op_tos_uri (RFC 8414 section 2). Default: none.
+	Documentation string `yaml:"documentation"`
+	Policy        string `yaml:"policy"`
+	Terms         string `yaml:"terms"`
 }
 
 // Link is a text that leads somewhere.
@@ -353,15 +364,19 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Outbound.Timeout, 5*time.Second)
 	setDefault(&c.Outbound.MaxAge, 10*time.Minute)
 	c.fapiDefaults()
+	c.openIDDefaults()
 	for i := range c.Resources {
 		setDefault(&c.Resources[i].TokenFormat, FormatJWT)
-		if len(c.Keys.Algorithms) > 0 {
-			setDefault(&c.Resources[i].SigningAlg, c.Keys.Algorithms[0])
+		if algs := c.Keys.SigningAlgs(); len(algs) > 0 {
+			setDefault(&c.Resources[i].SigningAlg, algs[0])
 		}
 		setDefault(&c.Resources[i].AccessTokenLifetime, c.Lifetimes.AccessToken)
 	}
 	return c
 }
+
+// SigningAlgs are those of Algorithms that sign, the default first; the others decrypt.
+func (k KeysConfig) SigningAlgs() []string { return every.Algorithms(k.Algorithms) }
 
 func (b KeyBackend) inVault() bool { return b == KeysTransit || b == KeysVaultKV }
 

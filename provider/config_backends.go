@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"signet/provider/jose"
 )
 
 // The ways to log in to Vault.
@@ -49,8 +51,11 @@ func (v *validator) keys(k KeysConfig) {
 	default:
 		v.fault("keys.backend", "want file, transit or vaultkv")
 	}
-	if len(k.Algorithms) == 0 {
+	switch {
+	case len(k.Algorithms) == 0:
 		v.fault("keys.algorithms", "at least one is required")
+	case len(k.SigningAlgs()) == 0 && slices.Contains(k.Algorithms, jose.DecryptionAlg):
+		v.fault("keys.algorithms", "at least one that signs is required")
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"signet/provider/grantmgmt"
 	"signet/provider/interaction"
-	"signet/provider/oauth"
 )
 
 // DPoPConfig is about DPoP proofs (RFC 9449).
@@ -21,12 +20,34 @@ type DPoPConfig struct {
 
 // AuthorizationConfig is about authorization requests and their answers.
 type AuthorizationConfig struct {
+	// ResponseTypes are those that are served (OAuth 2.0 Multiple Response Type Encoding Practices section 5), of code,
+	// id_token, id_token token, code id_token, code token and code id_token token; only what the profile allows. Those
+	// with token put an access token into the browser: only for clients that cannot do otherwise. Default code and
+	// code id_token, as far as the profile allows them.
+	ResponseTypes []string `yaml:"response_types"`
+	// RequirePKCE is all: every request for a code needs a code challenge (RFC 9700 section 2.1.1), public: only those of
+	// public clients, and of clients whose profile asks for it; or none: nobody's but the latter, against RFC 9700 and only
+	// with the profile openid. Default all.
+	RequirePKCE PKCEMode `yaml:"require_pkce"`
+	// RequestURIs fetches request objects from the request_uris that clients have registered (OpenID Connect Core
+	// section 6.2). Pushed requests need it not. Default false.
+	RequestURIs bool `yaml:"request_uris"`
 	// PushedLifetime is how long a request_uri is good for (RFC 9126 section 2.2). Default 60s, at least 5s and
 	// at most 10m; a FAPI 2.0 profile has it end before that.
 	PushedLifetime time.Duration `yaml:"pushed_lifetime"`
 	// ResponseLifetime is how long a JWT-secured answer is good for (JARM section 2.1). Default 5m, at most 10m.
 	ResponseLifetime time.Duration `yaml:"response_lifetime"`
 }
+
+// PKCEMode says whose requests need a code challenge.
+type PKCEMode string
+
+// The modes.
+const (
+	PKCEAll    PKCEMode = "all"
+	PKCEPublic PKCEMode = "public"
+	PKCENone   PKCEMode = "none"
+)
 
 // AuthenticationConfig is about how people log in.
 type AuthenticationConfig struct {
@@ -128,23 +149,6 @@ type GrantManagementConfig struct {
 	Required bool `yaml:"required"`
 }
 
-// RegistrationConfig is dynamic client registration (RFC 7591) with management by the client (RFC 7592).
-type RegistrationConfig struct {
-	// Enabled serves the registration endpoint. Default false.
-	Enabled bool `yaml:"enabled"`
-	// InitialAccessTokenFile holds the token without which nobody registers: 22 random characters or more. It is
-	// read for each registration, so that it can be replaced. Required with enabled.
-	InitialAccessTokenFile string `yaml:"initial_access_token_file"`
-	// Profile is the security profile that registered clients are held to. Default: the instance's.
-	Profile oauth.ProfileName `yaml:"profile"`
-	// Scopes are those that a registered client has at most, and has when it does not ask. Required with enabled.
-	Scopes []string `yaml:"scopes"`
-	// Resources are the resource servers likewise. Required with enabled.
-	Resources []string `yaml:"resources"`
-	// DetailsTypes are the types of authorization_details likewise. Default: none.
-	DetailsTypes []string `yaml:"authorization_details_types"`
-}
-
 // On says whether grants can be managed, once the defaults are filled in.
 func (g GrantManagementConfig) On() bool { return g.Enabled != nil && *g.Enabled }
 
@@ -184,8 +188,8 @@ func (c Config) grantsResource() Resource {
 	for _, s := range grantScopes {
 		r.Scopes = append(r.Scopes, s.Name)
 	}
-	if len(c.Keys.Algorithms) > 0 {
-		r.SigningAlg = c.Keys.Algorithms[0]
+	if algs := c.Keys.SigningAlgs(); len(algs) > 0 {
+		r.SigningAlg = algs[0]
 	}
 	return r
 }
@@ -201,9 +205,7 @@ func (c *Config) fapiDefaults() {
 		on := true
 		c.GrantManagement.Enabled = &on
 	}
-	if c.Registration.Enabled {
-		setDefault(&c.Registration.Profile, c.Profile)
-	}
+	setDefault(&c.Authorization.RequirePKCE, PKCEAll)
 	if c.CIBA.Enabled {
 		setDefault(&c.CIBA.Expiry, 2*time.Minute)
 		setDefault(&c.CIBA.MaxExpiry, 10*time.Minute)
@@ -215,7 +217,7 @@ func (c *Config) fapiDefaults() {
 
 // fapiPaths are the files that this part of the configuration names.
 func (c *Config) fapiPaths() []*string {
-	paths := []*string{&c.CIBA.Device.TokenFile, &c.Registration.InitialAccessTokenFile}
+	paths := []*string{&c.CIBA.Device.TokenFile}
 	for i := range c.DetailsTypes {
 		paths = append(paths, &c.DetailsTypes[i].Schema)
 	}

@@ -25,7 +25,7 @@ authorization_details:
 	}
 	got := []any{c.DPoP, c.Authorization, c.Authentication.PasswordACR, c.GrantManagement.On(), c.CIBA, c.DetailsTypes[0].Schema}
 	want := []any{
-		DPoPConfig{NonceLifetime: 5 * time.Minute}, AuthorizationConfig{PushedLifetime: time.Minute, ResponseLifetime: 5 * time.Minute},
+		DPoPConfig{NonceLifetime: 5 * time.Minute}, AuthorizationConfig{RequirePKCE: PKCEAll, PushedLifetime: time.Minute, ResponseLifetime: 5 * time.Minute},
 		[]string{"urn:signet:acr:password"}, true,
 		CIBAConfig{
 			Enabled: true, Expiry: 2 * time.Minute, MaxExpiry: 10 * time.Minute, Interval: 5 * time.Second, PendingOfClient: 5, LoginHint: HintUsername,
@@ -75,15 +75,6 @@ func TestFAPIFaults(t *testing.T) {
 		"CIBA hint issuers": {more: "ciba: {enabled: true, hint_issuers: [{issuer: a}, {issuer: a, jwks_uri: http://x/}]}", want: []string{"ciba.hint_issuers[0]: exactly one of jwks_uri and jwks is required", "ciba.hint_issuers[1].issuer: exists already", "ciba.hint_issuers[1].jwks_uri: want an https URL"}},
 		"CIBA device":       {more: "ciba: {enabled: true, device: {url: https://device.example}}", want: []string{"ciba.device.token_file: is required"}},
 		"CIBA device, http": {more: "ciba: {enabled: true, device: {url: http://device.example, token_file: x}}", want: []string{"ciba.device.url: want an https URL"}},
-
-		"registration half off": {more: "registration: {scopes: [openid]}", want: []string{"registration: is not used; set registration.enabled, or remove the rest"}},
-		"registration, bare":    {more: "registration: {enabled: true}", want: []string{"registration.initial_access_token_file: is required", "registration.scopes: is required", "registration.resources: is required"}},
-		"registration":          {more: "registration: {enabled: true, initial_access_token_file: t, profile: fapi-ciba, scopes: [openid, accounts], resources: [https://api.bank.example]}"},
-		"registration of others": {more: "registration: {enabled: true, initial_access_token_file: t, profile: x, scopes: [openid, openid, moon], resources: [https://moon.example], authorization_details_types: [m]}", want: []string{
-			"registration.profile: want one of [fapi-ciba fapi1-advanced fapi2-message-signing fapi2-message-signing-id1 fapi2-security fapi2-security-id2 openid]", "registration.scopes[1]: listed twice",
-			`registration.scopes[2]: "moon" is not defined under scopes`, `registration.resources[0]: "https://moon.example" is not defined under resources`,
-			`registration.authorization_details_types[0]: "m" is not defined under authorization_details`,
-		}},
 
 		"approver in public":      {more: "ciba: {enabled: true, development_approver: true}", want: []string{"ciba.development_approver: answers for every user: only where the issuer is localhost, or development_host names its host once more"}},
 		"approver here":           {more: "ciba: {enabled: true, development_approver: true}", edit: [2]string{"issuer: https://login.bank.example", localhost}, local: true},

@@ -32,7 +32,6 @@ func (v *validator) fapi(c Config) {
 	v.acrs(c.Authentication.PasswordACR)
 	v.detailsTypes(c)
 	v.ciba(c)
-	v.registration(c)
 	if c.GrantManagement.Required && !c.GrantManagement.On() {
 		v.fault("grant_management.required", "needs grant_management.enabled")
 	}
@@ -112,44 +111,6 @@ func (v *validator) ciba(c Config) {
 	v.development(c)
 }
 
-func (v *validator) registration(c Config) {
-	r := c.Registration
-	if !r.Enabled {
-		if !reflect.ValueOf(r).IsZero() {
-			v.fault("registration", "is not used; set registration.enabled, or remove the rest")
-		}
-		return
-	}
-	v.required("registration.initial_access_token_file", r.InitialAccessTokenFile)
-	if _, known := oauth.Profiles[r.Profile]; !known && r.Profile != c.Profile {
-		v.fault("registration.profile", "want one of %v", ProfileNames())
-	}
-	v.bounds("scopes", r.Scopes, "scopes", c.scopeNames())
-	v.bounds("resources", r.Resources, "resources", c.resourceIDs())
-	var types []string
-	for _, t := range c.DetailsTypes {
-		types = append(types, t.Type)
-	}
-	if len(r.DetailsTypes) > 0 {
-		v.bounds("authorization_details_types", r.DetailsTypes, "authorization_details", types)
-	}
-}
-
-// bounds checks a list of what registered clients may have.
-func (v *validator) bounds(name string, list []string, section string, known []string) {
-	path := "registration." + name
-	if len(list) == 0 {
-		v.fault(path, "is required")
-	}
-	for i, value := range list {
-		if at := fmt.Sprintf("%s[%d]", path, i); slices.Contains(list[:i], value) {
-			v.fault(at, "listed twice")
-		} else if !slices.Contains(known, value) {
-			v.fault(at, "%q is not defined under %s", value, section)
-		}
-	}
-}
-
 func (v *validator) hintIssuers(issuers []HintIssuer) {
 	seen := map[string]bool{}
 	for i, h := range issuers {
@@ -158,12 +119,17 @@ func (v *validator) hintIssuers(issuers []HintIssuer) {
 			v.fault(path+".issuer", "exists already")
 		}
 		seen[h.Issuer] = true
-		switch {
-		case (h.JWKSURI == "") == (h.JWKS == ""):
-			v.fault(path, "exactly one of jwks_uri and jwks is required")
-		case h.JWKSURI != "" && !httpsURL(h.JWKSURI):
-			v.fault(path+".jwks_uri", "want an https URL")
-		}
+		v.publicKeys(path, h.JWKSURI, h.JWKS)
+	}
+}
+
+// publicKeys: they are published, or in a file.
+func (v *validator) publicKeys(path, uri, file string) {
+	switch {
+	case (uri == "") == (file == ""):
+		v.fault(path, "exactly one of jwks_uri and jwks is required")
+	case uri != "" && !httpsURL(uri):
+		v.fault(path+".jwks_uri", "want an https URL")
 	}
 }
 

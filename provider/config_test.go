@@ -99,7 +99,7 @@ func TestValidateListsEveryFault(t *testing.T) {
 		"operations not local":  {"127.0.0.1:9445", "0.0.0.0:9445", []string{"line 14: operations.listen: must be a loopback address, unless certificate, key and client_ca are given"}},
 		"same doors":            {"https://mtls.bank.example", "https://login.bank.example", []string{"line 10: mtls.base_url: must differ from the main door's"}},
 		"unknown scope":         {"scopes: [accounts]", "scopes: [accounts, cards]", []string{`line 33: resources[0].scopes[1]: scope "cards" is not defined under scopes`}},
-		"several at once":       {"algorithms: [ES256, PS256]", "algorithms: [ES256, ES512, ES256]", []string{"line 24: keys.algorithms[1]: unknown algorithm; known: ES256, PS256, EdDSA, RS256", "line 24: keys.algorithms[2]: listed twice"}},
+		"several at once":       {"algorithms: [ES256, PS256]", "algorithms: [ES256, ES512, ES256]", []string{"line 24: keys.algorithms[1]: unknown algorithm; known: ES256, PS256, EdDSA, RS256, RSA-OAEP-256", "line 24: keys.algorithms[2]: listed twice"}},
 		"missing":               {"  spool: spool", "  max_bytes: 5", []string{"line 25: audit.spool: is required"}},
 		"not loopback resource": {"id: https://api.bank.example", "id: api", []string{"line 31: resources[0].id: want an absolute URI without a fragment (RFC 8707 section 2)"}},
 	} {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"signet/mtls"
+	"signet/provider/jose"
 	"signet/provider/oauth"
 )
 
@@ -47,6 +48,7 @@ func (c Config) Validate() []Fault {
 	v.scopes(c)
 	v.resources(c)
 	v.fapi(c)
+	v.openID(c)
 	return v.faults
 }
 
@@ -73,10 +75,10 @@ func (v *validator) base(c Config) {
 	}
 	for i, alg := range c.Keys.Algorithms {
 		path := fmt.Sprintf("keys.algorithms[%d]", i)
-		switch {
-		case !slices.Contains(oauth.Profiles[oauth.ProfileOpenID].SigningAlgs, alg):
-			v.fault(path, "unknown algorithm; known: ES256, PS256, EdDSA, RS256")
-		case known && !slices.Contains(profile.SigningAlgs, alg):
+		switch signs := alg != jose.DecryptionAlg; {
+		case signs && !slices.Contains(oauth.Profiles[oauth.ProfileOpenID].SigningAlgs, alg):
+			v.fault(path, "unknown algorithm; known: ES256, PS256, EdDSA, RS256, RSA-OAEP-256")
+		case signs && known && !slices.Contains(profile.SigningAlgs, alg):
 			v.fault(path, "%s is not allowed under the profile %s", alg, c.Profile)
 		case slices.Contains(c.Keys.Algorithms[:i], alg):
 			v.fault(path, "listed twice")
@@ -291,8 +293,8 @@ func (v *validator) resources(c Config) {
 		if r.TokenFormat != FormatJWT && r.TokenFormat != FormatOpaque {
 			v.fault(path+".token_format", "want jwt or opaque")
 		}
-		if r.SigningAlg != "" && !slices.Contains(c.Keys.Algorithms, r.SigningAlg) {
-			v.fault(path+".signing_alg", "is not one of keys.algorithms")
+		if r.SigningAlg != "" && !slices.Contains(c.Keys.SigningAlgs(), r.SigningAlg) {
+			v.fault(path+".signing_alg", "is not one of keys.algorithms that signs")
 		}
 		if r.AccessTokenLifetime > c.Lifetimes.AccessToken {
 			v.fault(path+".access_token_lifetime", "must not be longer than lifetimes.access_token")

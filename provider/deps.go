@@ -8,9 +8,11 @@ import (
 	"signet/provider/binding"
 	"signet/provider/ciba"
 	"signet/provider/clientauth"
+	"signet/provider/deliver"
 	"signet/provider/issue"
 	"signet/provider/jose"
 	"signet/provider/keys"
+	"signet/provider/logout"
 	"signet/provider/oauth"
 	"signet/provider/session"
 	"signet/provider/telemetry"
@@ -30,11 +32,14 @@ type Store interface {
 	issue.TokenStore
 	binding.NonceStore
 	ciba.Store
+	deliver.Store
+	logout.Store
 }
 
-// Keys sign, and publish the public halves.
+// Keys sign and decrypt, and publish the public halves.
 type Keys interface {
 	keys.Signer
+	keys.Decrypter
 	JWKS() []byte
 	KeySet() *jose.KeySet
 	Algorithms() []string
@@ -43,6 +48,7 @@ type Keys interface {
 // Fetcher reads what clients publish, and sends them what they are owed.
 type Fetcher interface {
 	clientauth.Fetcher
+	authorize.Fetcher
 	ciba.Poster
 }
 

@@ -8,6 +8,7 @@ import (
 	"signet/provider/audit"
 	"signet/provider/binding"
 	"signet/provider/clientauth"
+	"signet/provider/deliver"
 	"signet/provider/discovery"
 	"signet/provider/grantmgmt"
 	"signet/provider/interaction"
@@ -31,6 +32,7 @@ type parts struct {
 	guard     *issue.Guard
 	details   *rar.Types
 	record    *audit.Recorder
+	queue     *deliver.Runner
 	passwords *interaction.Passwords
 }
 
@@ -46,15 +48,25 @@ func (p *Provider) parts() (s parts, err error) {
 	if err != nil {
 		return s, err
 	}
-	s.issuer = issue.New(issue.Options{Issuer: c.Issuer, Signer: d.Keys, Random: d.Random, Algs: c.Keys.Algorithms})
+	salt, err := c.Subjects.Salt()
+	if err != nil {
+		return s, err
+	}
+	s.issuer = issue.New(issue.Options{
+		Issuer: c.Issuer, Signer: d.Keys, Random: d.Random, Algs: c.Keys.SigningAlgs(),
+		Subjects: issue.Subjects{Salt: salt}, ClientKeys: s.auth.Keys,
+	})
 	if s.reader, err = issue.NewReader(c.Issuer, resource.LocalKeys(d.Keys.KeySet), d.Store, d.Clock); err != nil {
 		return s, err
 	}
 	s.binder = binding.New(binding.Deps{
 		Nonces: d.Store, RequireNonce: c.DPoP.RequireNonce, NonceLifetime: c.DPoP.NonceLifetime, Clock: d.Clock, Random: d.Random,
 	})
-	s.guard = &issue.Guard{Peer: p.proxies.Peer, Tokens: s.reader, Clients: d.Store, Bind: s.binder, Floor: s.floor}
+	s.guard = &issue.Guard{Peer: p.proxies.Peer, Tokens: s.reader, Bind: s.binder, Floor: s.floor}
 	if s.details, err = c.detailsTypes(); err != nil {
+		return s, err
+	}
+	if s.queue, err = deliver.New(deliver.Deps{Store: d.Store, Clock: d.Clock, Log: d.Log}); err != nil {
 		return s, err
 	}
 	s.passwords, err = interaction.NewPasswords(d.Store, runtime.NumCPU())
@@ -80,7 +92,7 @@ func (p *Provider) endpoints() (handlers, error) {
 			Tokens: s.reader, Store: d.Store, Record: s.record, Clock: d.Clock, Log: d.Log,
 		}),
 		userinfo: userinfo.New(userinfo.Deps{
-			Endpoints: p.atBothDoors(pathUserinfo), Guard: s.guard, Users: d.Store, Store: d.Store, Log: d.Log,
+			Endpoints: p.atBothDoors(pathUserinfo), Guard: s.guard, Issue: s.issuer, Store: d.Store, Log: d.Log,
 		}),
 		jwks: discovery.JWKS(d.Keys.JWKS),
 	}
@@ -96,9 +108,10 @@ func (p *Provider) endpoints() (handlers, error) {
 	if err := p.backchannel(&h, s, tokens); err != nil {
 		return handlers{}, err
 	}
-	if err := p.pages(&h, s); err != nil {
+	if err := p.pages(&h, s, tokens); err != nil {
 		return handlers{}, err
 	}
+	p.queue = s.queue
 	h.metadata, err = discovery.Handler(p.metadata(s, tokens.GrantTypes()))
 	return h, err
 }

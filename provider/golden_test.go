@@ -176,14 +176,20 @@ func (tw *twin) listsAreRegistries(t *testing.T, document map[string]any, floor 
 	if slices.Contains(floor.AuthMethods, oauth.AuthSecretJWT) {
 		algs = append(algs, clientauth.SecretJWTAlgorithms()...)
 	}
-	grants := slices.Clone(oauth.GrantTypes)
-	if !tw.config.CIBA.Enabled {
-		grants = slices.DeleteFunc(grants, func(g string) bool { return g == oauth.GrantCIBA })
+	signs := floor.Algorithms(tw.ring.Algorithms())
+	if floor.Name == oauth.ProfileOpenID {
+		signs = append(signs, oauth.AlgNone)
 	}
+	grants := slices.DeleteFunc(slices.Clone(oauth.GrantTypes), func(g string) bool {
+		return g == oauth.GrantCIBA && !tw.config.CIBA.Enabled || g == oauth.GrantImplicit && floor.Name != oauth.ProfileOpenID
+	})
+	types := slices.DeleteFunc([]string{oauth.ResponseCode, oauth.ResponseCodeIDToken}, func(t string) bool {
+		return !slices.Contains(floor.ResponseTypes, t)
+	})
 	want := map[string][]string{
 		"scopes_supported": scopes, "claims_supported": userinfo.ClaimNames(), "prompt_values_supported": authorize.PromptValues(),
-		"response_types_supported": floor.ResponseTypes, "response_modes_supported": authorize.ResponseModes(),
-		"id_token_signing_alg_values_supported":            floor.Algorithms(tw.ring.Algorithms()),
+		"response_types_supported": types, "response_modes_supported": authorize.ResponseModes(),
+		"id_token_signing_alg_values_supported":            signs,
 		"token_endpoint_auth_methods_supported":            methods,
 		"revocation_endpoint_auth_methods_supported":       methods,
 		"introspection_endpoint_auth_methods_supported":    confidential,

@@ -7,6 +7,8 @@ import (
 	"signet/provider/clientauth"
 	"signet/provider/discovery"
 	"signet/provider/grantmgmt"
+	"signet/provider/interaction"
+	"signet/provider/jose"
 	"signet/provider/oauth"
 	"signet/provider/userinfo"
 )
@@ -40,23 +42,28 @@ func (p *Provider) metadata(s parts, grants []string) discovery.Metadata {
 		IntrospectionEndpoint: main + pathIntrospect,
 		RevocationEndpoint:    main + pathRevoke,
 		ScopesSupported:       scopes,
-		ResponseTypes:         s.floor.ResponseTypes,
+		ResponseTypes:         p.config.responseTypes(s.floor),
 		ResponseModes:         authorize.ResponseModes(),
-		GrantTypes:            grants,
+		GrantTypes:            p.grantsEverywhere(s.floor, grants),
 		PromptValues:          authorize.PromptValues(),
-		SubjectTypes:          []string{"public"},
-		IDTokenAlgs:           signs,
+		SubjectTypes:          p.subjectTypes(),
+		DisplayValues:         authorize.DisplayValues(),
+		UILocales:             p.languages(),
+		IDTokenAlgs:           unsignedToo(s.floor, signs),
 		Claims:                userinfo.ClaimNames(),
 		ChallengeMethods:      []string{"S256"},
 		TokenAuthMethods:      names, TokenAuthAlgs: algs,
 		IntrospectAuthMethods: confidential, IntrospectAuthAlgs: algs,
 		RevocationAuthMethods: names, RevocationAuthAlgs: algs,
-		RequestParameter: true,
-		BoundTokens:      true, ResponseIss: true,
+		ClaimsParameter: true, RequestParameter: true,
+		RequestURIParameter: p.config.Authorization.RequestURIs, RegisteredURIs: p.config.Authorization.RequestURIs,
+		BoundTokens: true, ResponseIss: true,
 		PushedEndpoint: main + pathPush, RequirePushed: s.floor.RequirePAR,
-		RequestObjectAlgs: s.floor.SigningAlgs, RequireSignedRequest: s.floor.SignedRequest,
+		RequestObjectAlgs: unsignedToo(s.floor, s.floor.SigningAlgs), RequireSignedRequest: s.floor.SignedRequest,
 		ResponseAlgs: signs, IntrospectionAlgs: signs,
 		DetailsTypes: s.details.Names(), ACRValues: p.config.Authentication.PasswordACR,
+		Documentation: p.config.Brand.Documentation, Policy: p.config.Brand.Policy, Terms: p.config.Brand.Terms,
+		Encryption: p.encryption(signs), Logout: p.logoutMetadata(),
 		MTLSEndpoints: discovery.Aliases{
 			TokenEndpoint:         mtlsDoor + pathToken,
 			UserinfoEndpoint:      mtlsDoor + pathUserinfo,
@@ -83,6 +90,67 @@ func (p *Provider) metadata(s parts, grants []string) discovery.Metadata {
 			GrantEndpoint: main + pathGrants, GrantActions: grantmgmt.Actions(), GrantActionRequired: g.Required,
 		}
 		m.MTLSEndpoints.GrantEndpoint = mtlsDoor + pathGrants
+	}
+	return m
+}
+
+// unsignedToo adds none, which is for clients that are registered for it, or ask in the query as well (OpenID Connect
+// Core sections 2 and 6.1), and for no profile above OpenID Connect.
+func unsignedToo(floor oauth.Profile, algs []string) []string {
+	if floor.Name != oauth.ProfileOpenID {
+		return algs
+	}
+	return append(slices.Clone(algs), oauth.AlgNone)
+}
+
+// grantsEverywhere adds to the token endpoint's grant types what the authorization endpoint has besides.
+func (p *Provider) grantsEverywhere(floor oauth.Profile, grants []string) []string {
+	if !slices.Contains(p.config.grantTypes(floor), oauth.GrantImplicit) {
+		return grants
+	}
+	return append(slices.Clone(grants), oauth.GrantImplicit)
+}
+
+func (p *Provider) subjectTypes() []string {
+	types := []string{string(oauth.SubjectPublic)}
+	if p.config.Subjects.On() {
+		types = append(types, string(oauth.SubjectPairwise))
+	}
+	return types
+}
+
+// languages are those of the pages. A folder that cannot be read has kept the pages from being made.
+func (p *Provider) languages() []string {
+	tags, err := interaction.Languages(p.config.Brand.locales())
+	if err != nil {
+		return nil
+	}
+	return tags
+}
+
+// encryption says what can be encrypted to clients, and by them.
+func (p *Provider) encryption(signs []string) discovery.Encryption {
+	algs, encs := jose.EncryptionAlgs(), jose.ContentEncryptions()
+	e := discovery.Encryption{
+		UserinfoAlgs: signs, IDTokenEncAlgs: algs, IDTokenEncEncs: encs, UserinfoEncAlgs: algs, UserinfoEncEncs: encs,
+	}
+	if ours := p.deps.Keys.EncryptionAlgs(); len(ours) > 0 {
+		e.RequestObjEncAlgs, e.RequestObjEncEncs = ours, encs
+	}
+	return e
+}
+
+func (p *Provider) logoutMetadata() (m discovery.Logout) {
+	l, main := p.config.Logout, p.config.Main.BaseURL
+	if !l.On() {
+		return m
+	}
+	m = discovery.Logout{
+		EndSessionEndpoint: main + pathEndSession, Frontchannel: l.FrontchannelOn(), FrontchannelSession: l.FrontchannelOn(),
+		Backchannel: l.BackchannelOn(), BackchannelSession: l.BackchannelOn(),
+	}
+	if l.SessionManagement {
+		m.CheckSession = main + pathCheckSession
 	}
 	return m
 }

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,9 +17,9 @@ import (
 )
 
 // pages wires the authorization endpoint to the pages that it sends browsers to.
-func (p *Provider) pages(h *handlers, s parts) error {
+func (p *Provider) pages(h *handlers, s parts, tokens *token.Endpoint) error {
 	c, d := p.config, p.deps
-	sessions, err := session.New(session.Deps{Store: d.Store, Clock: d.Clock, Random: d.Random, Lifetime: c.Lifetimes.Session})
+	sessions, err := session.New(session.Deps{Store: d.Store, Clock: d.Clock, Random: d.Random, Lifetime: c.Lifetimes.Session, BrowserState: c.Logout.On() && c.Logout.SessionManagement})
 	if err != nil {
 		return err
 	}
@@ -37,7 +38,7 @@ func (p *Provider) pages(h *handlers, s parts) error {
 		Store: d.Store, Sessions: sessions, Authenticator: s.passwords, Audit: d.Audit,
 		Issuer: c.Issuer, Prefix: strings.TrimSuffix(pathInteraction, "/"), ResumePath: pathResume,
 		Floor: s.floor, Scopes: scopes, Resources: resources, Details: s.details, Lasts: c.accessLasts,
-		Address: p.proxies.Sender, Brand: brand,
+		Address: p.proxies.Sender, Brand: brand, Locales: c.Brand.locales(),
 		Clock: d.Clock, Random: d.Random, Log: d.Log,
 	}
 	if p.ciba != nil {
@@ -47,21 +48,49 @@ func (p *Provider) pages(h *handlers, s parts) error {
 	if err != nil {
 		return err
 	}
-	endpoint, err := authorize.New(authorize.Deps{
+	if err := p.logout(h, s, sessions, pages); err != nil {
+		return err
+	}
+	h.interaction = pages.Handler()
+	return p.authorization(h, s, sessions, pages, tokens)
+}
+
+// authorization makes the authorization endpoint, and the one for pushed requests.
+func (p *Provider) authorization(h *handlers, s parts, sessions *session.Manager, pages *interaction.Pages, tokens *token.Endpoint) error {
+	c, d := p.config, p.deps
+	front := token.Front{Endpoint: tokens, Users: d.Store}
+	deps := authorize.Deps{
 		Store: d.Store, Sessions: sessions, Interact: pages, Audit: d.Audit,
 		Authenticate: s.auth, Bind: s.binder, Details: s.details, Issue: s.issuer, Hints: issue.Hints{Issuer: c.Issuer, Keys: d.Keys},
+		Subjects: s.issuer, Decrypt: d.Keys, SessionState: sessions.SessionState,
+		Front: func(ctx context.Context, client *oauth.Client, profile oauth.Profile, grant oauth.Grant, user oauth.EndUser) (authorize.FrontTokens, []oauth.Change, error) {
+			tokens, changes, err := front.Tokens(ctx, client, profile, grant, user)
+			return authorize.FrontTokens(tokens), changes, err
+		},
 		ErrorPage: pages.WriteError, FormPostPage: pages.WriteForm,
 		Issuer: c.Issuer, ResumePath: pathResume, PushEndpoints: p.atBothDoors(pathPush), Audiences: p.atBothDoors(pathToken),
 		Floor: s.floor, Scopes: c.scopeNames(), Resources: c.resourceIDs(), ACRs: c.Authentication.PasswordACR,
-		GrantManagement: c.GrantManagement.On(), GrantActionRequired: c.GrantManagement.On() && c.GrantManagement.Required,
+		ResponseTypes: c.responseTypes(s.floor), RequirePKCE: c.Authorization.RequirePKCE == PKCEAll,
+		PublicWithoutPKCE: c.Authorization.RequirePKCE == PKCENone,
+		GrantManagement:   c.GrantManagement.On(), GrantActionRequired: c.GrantManagement.On() && c.GrantManagement.Required,
 		CodeLifetime: c.Lifetimes.AuthorizationCode, RefreshLifetime: c.Lifetimes.RefreshToken, Lasts: c.accessLasts, InteractionLifetime: c.Lifetimes.Interaction,
 		PushedLifetime: c.Authorization.PushedLifetime, ResponseLifetime: c.Authorization.ResponseLifetime, IDTokenLifetime: c.Lifetimes.IDToken,
 		Clock: d.Clock, Random: d.Random, Log: d.Log,
-	})
+	}
+	if deps.PublicWithoutPKCE {
+		d.Log.Warn("authorization.require_pkce is none: a code of a public client that is stolen on its way can be redeemed")
+	}
+	if c.Authorization.RequestURIs {
+		deps.Fetch = d.Fetch
+	}
+	if len(d.Keys.EncryptionAlgs()) == 0 {
+		deps.Decrypt = nil
+	}
+	endpoint, err := authorize.New(deps)
 	if err != nil {
 		return err
 	}
-	h.authorize, h.push, h.resume, h.interaction = endpoint, endpoint.Push(), endpoint.Resume(), pages.Handler()
+	h.authorize, h.push, h.resume = endpoint, endpoint.Push(), endpoint.Resume()
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"signet/mtls"
 	"signet/provider/ciba"
+	"signet/provider/deliver"
 	"signet/provider/web"
 )
 
@@ -18,6 +19,7 @@ type Provider struct {
 	proxies *mtls.Proxies
 	handler http.Handler
 	ciba    *ciba.Service // nil where ciba.enabled is false
+	queue   *deliver.Runner
 }
 
 // New builds a provider. The configuration must be valid (see [Config.Validate]).
@@ -65,11 +67,5 @@ func (p *Provider) door(door web.Door) http.Handler {
 const deliverEvery = 5 * time.Second
 
 // Run does what is to be done beside the requests until ctx ends: it sends what is owed to clients (CIBA Core
-// section 10). Every process of a server runs it.
-func (p *Provider) Run(ctx context.Context) {
-	if p.ciba == nil {
-		<-ctx.Done()
-		return
-	}
-	p.ciba.Run(ctx, deliverEvery)
-}
+// section 10, Back-Channel Logout section 2.5). Every process of a server runs it.
+func (p *Provider) Run(ctx context.Context) { p.queue.Run(ctx, deliverEvery) }

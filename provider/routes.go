@@ -25,7 +25,13 @@ const (
 	pathDevelopment  = "/ciba/development/"
 	pathGrants       = grantsPath
 	pathRegister     = "/register"
+	pathEndSession   = "/end_session"
+	pathCheckSession = "/check_session"
+	pathInitiate     = "/initiate_login"
 	pathJWKS         = "/jwks"
+
+	pathConfirmLogout = "/end_session/confirm"
+
 	pathOpenIDConfig = "/.well-known/openid-configuration"
 	pathServerConfig = "/.well-known/oauth-authorization-server" // RFC 8414 section 3
 	notFoundText     = "there is nothing at this path; the endpoints are listed in " + pathOpenIDConfig
@@ -35,7 +41,8 @@ const (
 type handlers struct {
 	token, introspect, revoke, userinfo, push, authorize, resume, interaction, jwks, metadata http.Handler
 	// nil where the configuration has them off
-	backchannel, development, grants, register http.Handler
+	backchannel, development, grants, register        http.Handler
+	endSession, confirmLogout, checkSession, initiate http.Handler
 }
 
 // routes is the whole route table, the busiest first.
@@ -61,6 +68,14 @@ func routes(h handlers, log *slog.Logger) http.Handler {
 	}
 	on(router, log, pathAuthorize, h.authorize, http.MethodGet, http.MethodPost)
 	on(router, log, pathResume, h.resume, http.MethodGet, http.MethodPost)
+	on(router, log, pathInitiate, h.initiate, http.MethodGet)
+	if h.endSession != nil {
+		on(router, log, pathEndSession, h.endSession, http.MethodGet, http.MethodPost)
+		on(router, log, pathConfirmLogout, h.confirmLogout, http.MethodPost)
+	}
+	if h.checkSession != nil {
+		on(router, log, pathCheckSession, h.checkSession, http.MethodGet)
+	}
 	on(router, log, pathJWKS, h.jwks, http.MethodGet, http.MethodHead)
 	on(router, log, pathOpenIDConfig, h.metadata, http.MethodGet, http.MethodHead)
 	on(router, log, pathServerConfig, h.metadata, http.MethodGet, http.MethodHead)

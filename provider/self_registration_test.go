@@ -4,14 +4,19 @@ import (
 	"crypto"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
 
 	"signet/certs"
+	"signet/mtls"
 	"signet/provider"
 	"signet/provider/oauth"
 )
@@ -35,7 +40,9 @@ func (tw *twin) sendJSON(method, target, token string, body map[string]any) repl
 	request, err := http.NewRequestWithContext(tw.t.Context(), method, target, strings.NewReader(string(raw)))
 	must(tw.t, err)
 	request.Header.Set("Content-Type", "application/json")
-	bearer(token)(request)
+	if token != "" {
+		bearer(token)(request)
+	}
 	return tw.do(tw.plain, request)
 }
 
@@ -116,7 +123,7 @@ func TestSelfRegistrationRefuses(t *testing.T) {
 	h := newHouse(t, nil)
 	tw := h.withRegistration(token)
 	r := tw.sendJSON(http.MethodPost, tw.issuer+"/register", token, map[string]any{
-		"redirect_uris": []string{"http://app.example/cb"}, "grant_types": []string{"implicit"}, "id_token_signed_response_alg": "none",
+		"redirect_uris": []string{"http://app.example/cb"}, "grant_types": []string{"password"}, "id_token_signed_response_alg": "HS256",
 	})
 	for _, want := range []string{"redirect_uris: ", "grant_types: ", "id_token_signed_response_alg: "} {
 		if !strings.Contains(r.text("error_description"), want) || r.Status != http.StatusBadRequest || r.text("error") != "invalid_client_metadata" {
@@ -160,5 +167,80 @@ func TestSelfRegistrationWithACertificate(t *testing.T) {
 	r := tw.post(tw.plain, tw.mtls+"/token", form("grant_type", "client_credentials", "client_id", registered.text("client_id")))
 	if r.Status != http.StatusOK {
 		t.Errorf("%d %s", r.Status, r.Body)
+	}
+}
+
+// TestOpenRegistration: without a token, with pairwise subjects of a sector that is fetched, and by the policy of the bank.
+func TestOpenRegistration(t *testing.T) {
+	h := newHouse(t, func(c *provider.Config) { c.Keys.Algorithms = []string{"ES256", "RS256"} })
+	sector := h.publish(t, json.RawMessage(`["`+callback+`"]`))
+	salt := h.write("salt", strings.Repeat("s", 32))
+	rules := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(rules, "registration.rego"), []byte(`package signet.custom.registration
+
+deny contains {"rule": "bank.role", "error": "unapproved_software_statement", "text": "a role is needed"} if {
+	startswith(input.registration.metadata.client_name, "TPP")
+	not informs
+}
+
+informs if "PSP_AI" in input.certificate.psd2.roles
+`), 0o600))
+	tw := h.twin(func(c *provider.Config) {
+		c.Registration = provider.RegistrationConfig{
+			Enabled: true, Open: true, MostPerHour: 100, Profile: c.Profile, Scopes: []string{"openid"}, Resources: []string{apiJWT},
+		}
+		c.Subjects.PairwiseSaltFile, c.Outbound.AllowHosts, c.Policy.Directory = salt, []string{sector.host}, rules
+	}, nil)
+	register := func(base string, more map[string]any) reply {
+		body := map[string]any{"redirect_uris": []string{callback}}
+		maps.Copy(body, more)
+		return tw.sendJSON(http.MethodPost, base+"/register", "", body)
+	}
+
+	pairwise := map[string]any{"subject_type": "pairwise", "sector_identifier_uri": "https://" + sector.host + "/sector"}
+	if r := register(tw.issuer, pairwise); r.Status != http.StatusCreated || r.text("id_token_signed_response_alg") != "RS256" || r.text("subject_type") != "pairwise" {
+		t.Errorf("%d %s", r.Status, r.Body)
+	}
+	sector.set(json.RawMessage(`["https://example.com/op"]`)) // and it is read again
+	if r := register(tw.issuer, pairwise); r.Status != http.StatusBadRequest || r.text("error") != "invalid_client_metadata" {
+		t.Errorf("another's sector: %d %s", r.Status, r.Body)
+	}
+	if r := register(tw.issuer, map[string]any{"sector_identifier_uri": "https://127.0.0.1:1/sector"}); r.Status != http.StatusBadRequest {
+		t.Errorf("a sector inside: %d %s", r.Status, r.Body)
+	}
+	for body, want := range map[string]string{
+		`{"redirect_uris":["` + callback + `#fragment"]}`:                                        "invalid_redirect_uri",
+		`{"redirect_uris":["http://127.0.0.1/cb"]}`:                                              "invalid_redirect_uri", // application_type is web
+		`{"redirect_uris":["` + callback + `"],"initiate_login_uri":"http://app.example/login"}`: "invalid_client_metadata",
+		`{"redirect_uris":["` + callback + `"],"grant_types":["client_credentials"]}`:            "invalid_client_metadata",
+		`{"redirect_uris":["` + callback + `"],"response_types":["id_token"]}`:                   "invalid_client_metadata",
+	} {
+		var said map[string]any
+		must(t, json.Unmarshal([]byte(body), &said))
+		if r := tw.sendJSON(http.MethodPost, tw.issuer+"/register", "", said); r.Status != http.StatusBadRequest || r.text("error") != want {
+			t.Errorf("%s: %d %s", body, r.Status, r.Body)
+		}
+	}
+
+	tpp := map[string]any{"client_name": "TPP", "application_type": "native"}
+	if r := register(tw.issuer, tpp); r.Status != http.StatusBadRequest || r.text("error") != "unapproved_software_statement" || !strings.Contains(r.text("error_description"), "(decision ") {
+		t.Errorf("without a certificate: %d %s", r.Status, r.Body)
+	}
+	tw.advance(time.Hour) // one address has a tenth of what all have in an hour
+	tw.plain = tw.http(h.qwac("ai", mtls.RoleAccountInformation))
+	if r := register(tw.mtls, tpp); r.Status != http.StatusCreated {
+		t.Errorf("with one: %d %s", r.Status, r.Body)
+	}
+	tw.plain = tw.http(h.qwac("pi", mtls.RolePaymentInitiation))
+	if r := register(tw.mtls, tpp); r.Status != http.StatusBadRequest {
+		t.Errorf("with another role: %d %s", r.Status, r.Body)
+	}
+	tw.plain = tw.http(nil)
+	last := 0
+	for range 9 {
+		last = register(tw.issuer, nil).Status
+	}
+	if last != http.StatusTooManyRequests {
+		t.Errorf("too often: %d", last)
 	}
 }

@@ -94,9 +94,13 @@ func TestVaultSealedUnderLoad(t *testing.T) {
 	if granted == 0 || len(pending) == 0 {
 		t.Fatalf("%d granted and %d told to come again: the seal met no load", granted, len(pending))
 	}
-	if ready := s.get(http.DefaultClient, s.processes[0].ready); ready.Status != http.StatusServiceUnavailable {
-		t.Errorf("readiness while Vault is sealed: %d %s", ready.Status, ready.Body)
-	}
+	s.processes[0].await(t, func(context.Context) error { // an answer counts for a moment
+		ready := s.get(http.DefaultClient, s.processes[0].ready)
+		if ready.Status != http.StatusServiceUnavailable {
+			return fmt.Errorf("readiness while Vault is sealed: %d %s", ready.Status, ready.Body)
+		}
+		return nil
+	})
 	if burnt := s.used(pending); burnt != 0 {
 		t.Errorf("%d codes are used up by requests that failed", burnt)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -119,10 +120,30 @@ func (c *console) showClient(client oauth.Client) error {
 		{"only signed requests", demanded(client.RequireSignedRequest, demands.SignedRequest)}, {"request object algorithm", client.RequestObjectAlg},
 		{"ID token algorithm", client.IDTokenAlg}, {"response algorithm", client.ResponseAlg},
 		{"introspection algorithm", client.IntrospectionAlg}, {"default acr", strings.Join(client.DefaultACR, "\n")},
+		{"ID token encryption", jwe(client.IDTokenEncAlg, client.IDTokenEncEnc)}, {"userinfo algorithm", client.UserinfoAlg},
+		{"userinfo encryption", jwe(client.UserinfoEncAlg, client.UserinfoEncEnc)},
+		{"request object encryption", jwe(client.RequestObjectEncAlg, client.RequestObjectEncEnc)}, {"request URIs", strings.Join(client.RequestURIs, "\n")},
+		{"application type", client.ApplicationType}, {"subject type", string(client.SubjectType)}, {"sector identifier URI", client.SectorURI},
+		{"default max_age", ageInSeconds(client.DefaultMaxAge)},
+		{"home page", client.ClientURI}, {"logo", client.LogoURI}, {"privacy policy", client.PolicyURI}, {"terms of service", client.TermsURI},
+		{"contacts", strings.Join(client.Contacts, "\n")}, {"software", strings.TrimSpace(client.SoftwareID + " " + client.SoftwareVersion)},
+		{"initiates logins at", client.InitiateLoginURI}, {"after a logout", strings.Join(client.PostLogoutRedirectURIs, "\n")},
+		{"front-channel logout", client.FrontchannelLogoutURI}, {"back-channel logout", client.BackchannelLogoutURI},
 		{"CIBA delivery", client.BackchannelMode}, {"CIBA endpoint", client.BackchannelEndpoint},
 		{"CIBA request algorithm", client.BackchannelAlg},
 		{"registered", when(client.CreatedAt)},
 	}...)
+}
+
+// jwe is an encryption in words; "" = none.
+func jwe(alg, enc string) string { return strings.TrimSpace(alg + " " + enc) }
+
+// ageInSeconds is a number of seconds in words; "" = there is none.
+func ageInSeconds(n *int) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.Itoa(*n) + " s"
 }
 
 // demanded says whether a client must do something: by its own metadata, or because its profile says so.

@@ -200,7 +200,7 @@ func typeName(expression ast.Expr) string {
 		return "text"
 	case *ast.Ident:
 		switch e.Name {
-		case "string", "TokenFormat", "MigrateMode", "KeyBackend", "LoginHint":
+		case "string", "TokenFormat", "MigrateMode", "KeyBackend", "LoginHint", "PKCEMode":
 			return "text"
 		case "bool":
 			return "true or false"

@@ -27,6 +27,8 @@ type Metadata struct {
 	GrantTypes            []string `json:"grant_types_supported"`
 	PromptValues          []string `json:"prompt_values_supported"`
 	SubjectTypes          []string `json:"subject_types_supported"`
+	DisplayValues         []string `json:"display_values_supported,omitempty"`
+	UILocales             []string `json:"ui_locales_supported,omitempty"`
 	IDTokenAlgs           []string `json:"id_token_signing_alg_values_supported"`
 	Claims                []string `json:"claims_supported"`
 	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
@@ -42,6 +44,7 @@ type Metadata struct {
 	ClaimsParameter     bool `json:"claims_parameter_supported"`
 	RequestParameter    bool `json:"request_parameter_supported"`
 	RequestURIParameter bool `json:"request_uri_parameter_supported"`
+	RegisteredURIs      bool `json:"require_request_uri_registration,omitempty"`
 
 	BoundTokens   bool    `json:"tls_client_certificate_bound_access_tokens"`
 	ResponseIss   bool    `json:"authorization_response_iss_parameter_supported"`
@@ -62,8 +65,39 @@ type Metadata struct {
 
 	RegistrationEndpoint string `json:"registration_endpoint,omitempty"` // RFC 8414 section 2
 
+	// For people (RFC 8414 section 2).
+	Documentation string `json:"service_documentation,omitempty"`
+	Policy        string `json:"op_policy_uri,omitempty"`
+	Terms         string `json:"op_tos_uri,omitempty"`
+
+	Encryption
+	Logout
 	Backchannel
 	GrantManagement
+}
+
+// Encryption is the part of the metadata about encrypted tokens, userinfo and request objects, and about signed userinfo
+// (OpenID Connect Discovery section 3).
+type Encryption struct {
+	UserinfoAlgs      []string `json:"userinfo_signing_alg_values_supported,omitempty"`
+	IDTokenEncAlgs    []string `json:"id_token_encryption_alg_values_supported,omitempty"`
+	IDTokenEncEncs    []string `json:"id_token_encryption_enc_values_supported,omitempty"`
+	UserinfoEncAlgs   []string `json:"userinfo_encryption_alg_values_supported,omitempty"`
+	UserinfoEncEncs   []string `json:"userinfo_encryption_enc_values_supported,omitempty"`
+	RequestObjEncAlgs []string `json:"request_object_encryption_alg_values_supported,omitempty"`
+	RequestObjEncEncs []string `json:"request_object_encryption_enc_values_supported,omitempty"`
+}
+
+// Logout is the part of the metadata about logout (OpenID Connect RP-Initiated Logout section 2.1, Session Management
+// section 3.3, Front-Channel Logout section 3, Back-Channel Logout section 2.1); empty when it is off. The sid is in
+// every ID token, so that whoever is told of a logout can be told of which session.
+type Logout struct {
+	EndSessionEndpoint  string `json:"end_session_endpoint,omitempty"`
+	CheckSession        string `json:"check_session_iframe,omitempty"`
+	Frontchannel        bool   `json:"frontchannel_logout_supported,omitempty"`
+	FrontchannelSession bool   `json:"frontchannel_logout_session_supported,omitempty"`
+	Backchannel         bool   `json:"backchannel_logout_supported,omitempty"`
+	BackchannelSession  bool   `json:"backchannel_logout_session_supported,omitempty"`
 }
 
 // Backchannel is the part of the metadata about CIBA; empty when it is off.

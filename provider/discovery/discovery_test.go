@@ -35,6 +35,11 @@ func TestWhatIsOffIsNotPublished(t *testing.T) {
 	all.DetailsTypes, all.ACRValues = []string{"payment"}, []string{"gold"}
 	all.Backchannel = Backchannel{"https://op.example/bc", []string{"poll"}, []string{"ES256"}, true}
 	all.GrantManagement = GrantManagement{"https://op.example/grants", []string{"query"}, true}
+	all.DisplayValues, all.UILocales, all.RegisteredURIs = []string{"page"}, []string{"en"}, true
+	all.Documentation, all.Policy, all.Terms = "https://op.example/docs", "https://op.example/policy", "https://op.example/terms"
+	some := []string{"x"}
+	all.Encryption = Encryption{some, some, some, some, some, some, some}
+	all.Logout = Logout{"https://op.example/end", "https://op.example/check", true, true, true, true}
 
 	off, on := published(t, Metadata{}), published(t, all)
 	optional := slices.Sorted(maps.Keys(on))
@@ -42,16 +47,24 @@ func TestWhatIsOffIsNotPublished(t *testing.T) {
 	want := []string{
 		"acr_values_supported", "authorization_details_types_supported", "authorization_signing_alg_values_supported",
 		"backchannel_authentication_endpoint", "backchannel_authentication_request_signing_alg_values_supported",
-		"backchannel_token_delivery_modes_supported", "backchannel_user_code_parameter_supported", "dpop_signing_alg_values_supported",
+		"backchannel_logout_session_supported", "backchannel_logout_supported",
+		"backchannel_token_delivery_modes_supported", "backchannel_user_code_parameter_supported",
+		"check_session_iframe", "display_values_supported", "dpop_signing_alg_values_supported", "end_session_endpoint",
+		"frontchannel_logout_session_supported", "frontchannel_logout_supported",
 		"grant_management_action_required", "grant_management_actions_supported", "grant_management_endpoint",
-		"introspection_signing_alg_values_supported", "pushed_authorization_request_endpoint", "request_object_signing_alg_values_supported",
-		"require_pushed_authorization_requests", "require_signed_request_object",
+		"id_token_encryption_alg_values_supported", "id_token_encryption_enc_values_supported",
+		"introspection_signing_alg_values_supported", "op_policy_uri", "op_tos_uri", "pushed_authorization_request_endpoint",
+		"request_object_encryption_alg_values_supported", "request_object_encryption_enc_values_supported", "request_object_signing_alg_values_supported",
+		"require_pushed_authorization_requests", "require_request_uri_registration", "require_signed_request_object", "service_documentation",
+		"ui_locales_supported", "userinfo_encryption_alg_values_supported", "userinfo_encryption_enc_values_supported", "userinfo_signing_alg_values_supported",
 	}
 	if diff := cmp.Diff(want, optional); diff != "" {
 		t.Error(diff)
 	}
-	if _, there := off["request_parameter_supported"]; !there {
-		t.Error("request_parameter_supported is not stated")
+	for _, name := range []string{"claims_parameter_supported", "request_parameter_supported", "request_uri_parameter_supported"} {
+		if _, there := off[name]; !there { // their defaults differ (OpenID Connect Discovery section 3)
+			t.Errorf("%s is not stated", name)
+		}
 	}
 }
 

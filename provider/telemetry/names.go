@@ -136,7 +136,7 @@ var (
 		"invalid_client_metadata", "method_not_allowed", "not_found", "payload_too_large", Other,
 	}}
 	grantLabel = Label{Name: "grant_type", Values: []string{
-		"authorization_code", "client_credentials", "refresh_token", "urn:openid:params:grant-type:ciba", Other,
+		"authorization_code", "implicit", "client_credentials", "refresh_token", "urn:openid:params:grant-type:ciba", Other,
 	}}
 	authMethodLabel = Label{Name: "auth_method", Values: []string{
 		"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", "client_secret_basic", "client_secret_post",
@@ -146,7 +146,7 @@ var (
 		ReasonRequest, ReasonClient, ReasonCredential, ReasonReplay, ReasonPolicy, ReasonPolicyDown, ReasonSigning, ReasonStore,
 		ReasonAudit, ReasonFetch, ReasonCanceled, ReasonInternal, Other,
 	}}
-	questionLabel = Label{Name: "decision", Values: []string{"client", "grant", "scope", "token", Other}}
+	questionLabel = Label{Name: "decision", Values: []string{"client", "grant", "scope", "token", "registration", Other}}
 	algLabel      = Label{Name: "alg", Values: []string{"ES256", "PS256", "EdDSA", "RS256", Other}}
 	readLabel     = Label{Name: "operation", Values: []string{
 		"client", "user", "user_by_name", "code", "refresh_token", "opaque_token", "revoked", "session", "interaction", "consent", Other,
