@@ -87,7 +87,11 @@ func (s *Service) tell(ctx context.Context, d oauth.Delivery) (status int, err e
 	if err != nil {
 		return 0, err
 	}
-	token, err := s.deps.Tokens.LogoutToken(ctx, client, profile.SigningAlgs, sub, n.SID, s.now())
+	sid, err := s.deps.Tokens.SessionID(client, n.SID)
+	if err != nil {
+		return 0, err
+	}
+	token, err := s.deps.Tokens.LogoutToken(ctx, client, profile.SigningAlgs, sub, sid, s.now())
 	if err != nil {
 		return 0, err
 	}

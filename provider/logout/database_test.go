@@ -42,6 +42,7 @@ func (plain) WriteError(w http.ResponseWriter, _ *http.Request, err error) {
 type fixed struct{ posts int }
 
 func (*fixed) Subject(_ *oauth.Client, userID string) (string, error) { return userID, nil }
+func (*fixed) SessionID(_ *oauth.Client, sid string) (string, error)  { return sid, nil }
 func (*fixed) LogoutToken(context.Context, *oauth.Client, []string, string, string, time.Time) (string, error) {
 	return "token", nil
 }
@@ -54,7 +55,7 @@ func (f *fixed) Post(context.Context, string, http.Header, []byte) (int, error) 
 func (*fixed) KeySet() *jose.KeySet { return nil }
 func (*fixed) Algorithms() []string { return nil }
 
-// TestDatabase is a logout on a real store: asked for, answered, delivered; and nothing of it is left.
+// TestDatabase is a logout on a real store, of a session with two logins: asked for, answered, delivered; and nothing of it is left.
 func TestDatabase(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
@@ -84,21 +85,39 @@ func TestDatabase(t *testing.T) {
 	}
 
 	browser := sessiontest.Browser{}
-	login, err := sessions.Start(browser.Request(http.MethodGet, "/", nil), oauth.EndUser{ID: "u1", AuthTime: now})
-	if err != nil {
-		t.Fatal(err)
+	signIn := func(changes ...oauth.Change) session.Login {
+		t.Helper()
+		login, err := sessions.Start(browser.Request(http.MethodGet, "/", nil), oauth.EndUser{ID: "u1", AuthTime: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, change := range changes {
+			if c, ok := change.(oauth.JoinSession); ok {
+				c.Participation.SessionID = login.User.SessionID
+				change = c
+			}
+			login.Changes = append(login.Changes, change)
+		}
+		if err := db.Commit(t.Context(), login.Changes...); err != nil {
+			t.Fatal(err)
+		}
+		browser.Send(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { login.Write(w) }), browser.Request(http.MethodGet, "/", nil))
+		return login
 	}
-	sid := login.User.SessionID
-	grant := oauth.Grant{ID: "g1", ClientID: "app", UserID: "u1", Scope: oauth.Scope{"openid"}, CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
-	changes := append(login.Changes,
+	grant := oauth.Grant{ID: "g1", ClientID: "app", UserID: "u1", Scope: oauth.Scope{"openid"}, CreatedAt: now, ExpiresAt: now.Add(3 * time.Hour)}
+	first := signIn(
 		oauth.StoreClient{Client: oauth.Client{ID: "app", AuthMethod: oauth.AuthNone, BackchannelLogoutURI: "https://app.example/back"}},
 		oauth.StoreGrant{Grant: grant},
-		oauth.JoinSession{Participation: oauth.Participation{SessionID: sid, ClientID: "app", GrantID: "g1", Until: now.Add(time.Hour)}},
+		oauth.JoinSession{Participation: oauth.Participation{ClientID: "app", GrantID: "g1", Until: now.Add(time.Hour)}},
 	)
-	if err := db.Commit(t.Context(), changes...); err != nil {
-		t.Fatal(err)
+	// A login beside it prolongs the session; what is noted of it lasts as long.
+	now = now.Add(50 * time.Minute)
+	login := signIn()
+	sid := login.User.SessionID
+	now = now.Add(50 * time.Minute)
+	if _, err := db.Sweep(t.Context(), 100); err != nil || sid != first.User.SessionID {
+		t.Fatalf("%v, session %s after %s", err, sid, first.User.SessionID)
 	}
-	browser.Send(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { login.Write(w) }), browser.Request(http.MethodGet, "/", nil))
 
 	asked := browser.Send(s.EndSession(), browser.Request(http.MethodGet, "/out?client_id=app", nil))
 	form, err := url.Parse(asked.Header().Get("Location"))
@@ -117,7 +136,7 @@ func TestDatabase(t *testing.T) {
 		}
 		now = now.Add(2 * time.Minute)
 	}
-	if _, err := db.Session(t.Context(), login.Changes[0].(oauth.StoreSession).Session.Digest); err == nil {
+	if _, err := db.Session(t.Context(), login.Changes[1].(oauth.StoreSession).Session.Digest); err == nil {
 		t.Error("the session is there")
 	}
 	if parts, err := db.SessionParticipations(t.Context(), sid); err != nil || len(parts) != 0 {

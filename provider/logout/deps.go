@@ -54,8 +54,10 @@ type Decrypter interface {
 
 // Tokens makes logout tokens (Back-Channel Logout section 2.4). Package issue does.
 type Tokens interface {
-	// Subject is how the client knows the user with this local id (OpenID Connect Core section 8).
+	// Subject is how the client knows the user with this local id (OpenID Connect Core section 8), SessionID how it
+	// knows the session.
 	Subject(client *oauth.Client, userID string) (string, error)
+	SessionID(client *oauth.Client, sid string) (string, error)
 	// LogoutToken tells the client, by an algorithm out of algs, that the user sub is logged out, in the session sid or,
 	// when that is "", altogether.
 	LogoutToken(ctx context.Context, client *oauth.Client, algs []string, sub, sid string, now time.Time) (string, error)
@@ -83,9 +85,9 @@ type Deps struct {
 	Path, ConfirmPath string
 
 	Frontchannel bool // clients are told by frames in the last page (Front-Channel Logout)
-	Backchannel  bool // clients are told by this server (Back-Channel Logout); it needs the following four
-	Queue        *deliver.Runner
 	Tokens       Tokens
+	Backchannel  bool // clients are told by this server (Back-Channel Logout); it needs the following three
+	Queue        *deliver.Runner
 	Post         Poster
 	RetryFor     time.Duration // how long a client that does not answer is tried; Post bounds each attempt
 
@@ -107,8 +109,8 @@ func (d Deps) validate() error {
 	need(d.Floor.Name != "" && d.Issuer != "", "each of Floor and Issuer")
 	need(strings.HasPrefix(d.Path, "/") && strings.HasPrefix(d.ConfirmPath, "/") && d.Path != d.ConfirmPath,
 		"Path and another ConfirmPath, both absolute,")
-	need(!d.Backchannel || d.Queue != nil && d.Tokens != nil && d.Post != nil && d.RetryFor > 0,
-		"each of Queue, Tokens, Post and RetryFor, with Backchannel,")
+	need(d.Tokens != nil, "Tokens")
+	need(!d.Backchannel || d.Queue != nil && d.Post != nil && d.RetryFor > 0, "each of Queue, Post and RetryFor, with Backchannel,")
 	need(d.Clock != nil && d.Random != nil && d.Log != nil, "each of Clock, Random and Log")
 	return errors.Join(faults...)
 }

@@ -12,7 +12,7 @@ import (
 	"signet/provider/web"
 )
 
-// end logs the user out in one commit, and shows it.
+// end logs the user out in one commit, and shows it. Of two requests at once only one does; both show it.
 func (s *Service) end(w http.ResponseWriter, r *http.Request, req request, current oauth.Session, asked bool) {
 	out, err := s.ending(r.Context(), current)
 	if err != nil {
@@ -26,15 +26,27 @@ func (s *Service) end(w http.ResponseWriter, r *http.Request, req request, curre
 	}
 	logout := s.deps.Sessions.End(r)
 	changes := slices.Concat(logout.Changes, out.changes, []oauth.Change{entry})
-	if err := s.deps.Store.Commit(r.Context(), changes...); err != nil {
+	err = s.deps.Store.Commit(r.Context(), changes...)
+	if err != nil && !endedAlready(err) {
 		s.deps.Pages.WriteError(w, r, err)
 		return
 	}
 	logout.Write(w)
-	if len(out.told) > 0 {
+	if err == nil && len(out.told) > 0 {
 		s.deps.Queue.Wake()
 	}
-	s.leave(w, r, req, out.frames)
+	s.leave(w, r, req, out.frames) // the frames twice, if need be: a browser shows the answer that it asked for last
+}
+
+// endedAlready says whether a commit failed because another request of this browser was first: then the session has
+// ended, with its clients told and with its audit entry.
+func endedAlready(err error) bool {
+	var lost *oauth.Conflict
+	if !errors.As(err, &lost) {
+		return false
+	}
+	_, ended := lost.Change.(oauth.EndSession)
+	return ended
 }
 
 // ending is what the end of a session means for those who took part in it.
@@ -101,7 +113,11 @@ func (s *Service) endAt(ctx context.Context, clientID string, current oauth.Sess
 		return err
 	}
 	if s.deps.Frontchannel && client.FrontchannelLogoutURI != "" {
-		out.frames = append(out.frames, s.frame(client, current.User.SessionID))
+		sid, err := s.deps.Tokens.SessionID(client, current.User.SessionID)
+		if err != nil {
+			return err
+		}
+		out.frames = append(out.frames, s.frame(client, sid))
 	}
 	if !s.deps.Backchannel || client.BackchannelLogoutURI == "" {
 		return nil

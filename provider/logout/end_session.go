@@ -1,6 +1,7 @@
 package logout
 
 import (
+	"errors"
 	"net/http"
 
 	"signet/provider/audit"
@@ -53,10 +54,25 @@ func (s *Service) endSession(w http.ResponseWriter, r *http.Request, params oaut
 	case current == nil: // nobody is signed in, which is what was asked for
 		s.deps.Sessions.End(r).Write(w)
 		s.leave(w, r, req, nil)
-	case req.sid != "" && req.sid == current.User.SessionID:
-		s.end(w, r, req, *current, false)
 	default:
-		s.ask(w, r, req, *current)
+		s.endOrAsk(w, r, req, *current)
+	}
+}
+
+// endOrAsk ends the session that the hint names, and asks about any other. Clients know sessions by names of their own.
+func (s *Service) endOrAsk(w http.ResponseWriter, r *http.Request, req request, current oauth.Session) {
+	if req.sid == "" || req.client == nil {
+		s.ask(w, r, req, current)
+		return
+	}
+	sid, err := s.deps.Tokens.SessionID(req.client, current.User.SessionID)
+	switch {
+	case err != nil:
+		s.deps.Pages.WriteError(w, r, err)
+	case sid == req.sid:
+		s.end(w, r, req, current, false)
+	default:
+		s.ask(w, r, req, current)
 	}
 }
 
@@ -124,12 +140,14 @@ func (s *Service) leave(w http.ResponseWriter, r *http.Request, req request, fra
 	s.deps.Pages.LoggedOut(w, r, req.name(), req.next, frames)
 }
 
-// refuse shows what is wrong with a request; the audit log has it when a client stands behind the request.
+// refuse shows what is wrong with a request. The audit log has it when a client stands behind the request and somebody
+// is signed in at this browser: what anybody can send without being anybody does not fill it.
 func (s *Service) refuse(w http.ResponseWriter, r *http.Request, req request, err error) {
-	if shown := web.Public(err); req.client != nil {
-		s.record(r, req, "", string(shown.Code)+": "+shown.Description)
+	current, unknown := s.deps.Sessions.Current(r)
+	if shown := web.Public(err); req.client != nil && current != nil {
+		s.record(r, req, current.User.ID, string(shown.Code)+": "+shown.Description)
 	}
-	s.deps.Pages.WriteError(w, r, err)
+	s.deps.Pages.WriteError(w, r, errors.Join(err, unknown))
 }
 
 // record keeps why nobody was logged out. When that fails, nothing has happened that the log does not tell.

@@ -291,20 +291,41 @@ func TestFailsClosed(t *testing.T) {
 	}
 	// The refusal stands although the audit queue is full.
 	r := newRig(t)
+	r.login("u1")
 	r.store.FailWrite = fire
 	if got := r.get(url.Values{"client_id": {"app"}, "post_logout_redirect_uri": {"https://evil.example"}}); got.Error != oauth.InvalidRequest {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
+	// So does one at a browser of which nobody knows whose it is.
+	r.store.FailRead = fire
+	if got := r.get(url.Values{"id_token_hint": {"nonsense"}}); got.Error != oauth.InvalidRequest || strings.Contains(got.Body.String(), "fire") {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
 }
 
+// What is refused to somebody who is signed in is audited. Nobody else can fill the log.
 func TestRefusalsAreAudited(t *testing.T) {
 	r := newRig(t)
-	r.get(url.Values{"client_id": {"app"}, "post_logout_redirect_uri": {"https://evil.example"}})
+	r.login("u1")
+	evil := url.Values{"client_id": {"app"}, "post_logout_redirect_uri": {"https://evil.example"}}
+	r.get(evil)
 	r.get(url.Values{"client_id": {"nobody"}})
 	r.get(url.Values{"id_token_hint": {"nonsense"}})
 	entries := r.entries(audit.LogoutRefused)
-	if len(entries) != 1 || entries[0].ClientID != "app" || entries[0].RequestID != "request-1" ||
+	if len(entries) != 1 || entries[0].ClientID != "app" || entries[0].Subject != "u1" || entries[0].RequestID != "request-1" ||
 		entries[0].Detail["reason"] != "invalid_request: the post_logout_redirect_uri is not one that the client has registered" {
 		t.Errorf("%+v", entries)
+	}
+	confirm := reply{shown: shown{Action: pathConfirm, Fields: evil}}
+	if got := r.answer(confirm, session.DecisionApprove); got.Page != "error" || len(r.entries(audit.LogoutRefused)) != 2 {
+		t.Errorf("%+v, %+v", got.shown, r.entries(audit.LogoutRefused))
+	}
+	r.now = r.now.Add(time.Hour) // the session is over
+	for _, away := range []func(){func() {}, func() { clear(r.browser) }} {
+		away()
+		first, second := r.get(evil), r.answer(confirm, session.DecisionApprove)
+		if first.Page != "error" || second.Page != "error" || len(r.entries(audit.LogoutRefused)) != 2 {
+			t.Errorf("%+v, %+v, %+v", first.shown, second.shown, r.entries(audit.LogoutRefused))
+		}
 	}
 }

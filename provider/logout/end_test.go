@@ -1,8 +1,12 @@
 package logout_test
 
 import (
+	"maps"
+	"net/http"
 	"net/url"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +16,7 @@ import (
 	"signet/provider/logout"
 	"signet/provider/oauth"
 	"signet/provider/session"
+	"signet/provider/session/sessiontest"
 )
 
 func (r *rig) grant(grants ...oauth.Grant) {
@@ -101,7 +106,7 @@ func TestOneCommit(t *testing.T) {
 		return true
 	})
 	if diff := cmp.Diff([]oauth.Change{
-		oauth.EndSession{Digest: digest}, oauth.RevokeGrant{GrantID: "g1", At: noon}, oauth.RevokeGrant{GrantID: "g2", At: noon}, oauth.LeaveSession{SessionID: r.sid},
+		oauth.EndSession{Digest: digest, Present: true}, oauth.RevokeGrant{GrantID: "g1", At: noon}, oauth.RevokeGrant{GrantID: "g2", At: noon}, oauth.LeaveSession{SessionID: r.sid},
 	}, rest); diff != "" {
 		t.Error(diff)
 	}
@@ -121,11 +126,38 @@ func TestOneCommit(t *testing.T) {
 	}
 }
 
+// Of two requests at once one ends the session; the other finds it done, and shows the same.
+func TestTwoAtOnce(t *testing.T) {
+	r := newRig(t)
+	r.grant(oauth.Grant{ID: "g1", Scope: oauth.Scope{"openid"}})
+	r.login("u1", oauth.Participation{ClientID: "app", GrantID: "g1"})
+	var both, running sync.WaitGroup
+	both.Add(2)
+	r.store.joined = func() { both.Done(); both.Wait() } // both know what to end before either does
+	target := pathEnd + "?" + url.Values{"id_token_hint": {r.idToken("app", nil)}, "post_logout_redirect_uri": {out}}.Encode()
+	browsers, answers := [2]sessiontest.Browser{maps.Clone(r.browser), maps.Clone(r.browser)}, [2]string{}
+	for i, browser := range browsers {
+		running.Go(func() {
+			answers[i] = browser.Send(r.handler, browser.Request(http.MethodGet, target, nil)).Body.String()
+		})
+	}
+	running.Wait()
+	if answers[0] != answers[1] || !strings.Contains(answers[0], `"Page":"out"`) || !strings.Contains(answers[0], "https://app.example/front") {
+		t.Errorf("%s\n%s", answers[0], answers[1])
+	}
+	if len(browsers[0]) != 0 || len(browsers[1]) != 0 || r.signedIn() {
+		t.Errorf("cookies: %v, signed in: %v", browsers, r.signedIn())
+	}
+	if entries := r.entries(audit.LogoutCompleted); len(entries) != 1 || len(r.store.deliveries) != 1 || len(r.store.Commits) != 1 {
+		t.Errorf("%d entries, %d deliveries, %d commits; want one each", len(entries), len(r.store.deliveries), len(r.store.Commits))
+	}
+}
+
 // Channels that are off are not used.
 func TestChannelsOff(t *testing.T) {
 	r := newRig(t, func(d *logout.Deps) {
 		d.Frontchannel, d.Backchannel = false, false
-		d.Queue, d.Tokens, d.Post, d.RetryFor = nil, nil, nil, 0
+		d.Queue, d.Post, d.RetryFor = nil, nil, 0
 	})
 	r.login("u1", oauth.Participation{ClientID: "app", GrantID: "g1"})
 	got := r.answer(r.get(nil), session.DecisionApprove)
@@ -134,5 +166,23 @@ func TestChannelsOff(t *testing.T) {
 	}
 	if entries := r.entries(audit.LogoutCompleted); len(entries) != 1 || entries[0].Detail["asked"] != true || entries[0].ClientID != "" {
 		t.Errorf("%+v", entries)
+	}
+}
+
+// A pairwise client knows the session, like the user, by a name of its own, which is all that it sees and says.
+func TestPairwiseClientsSession(t *testing.T) {
+	r := newRig(t)
+	r.login("u1", oauth.Participation{ClientID: "pair", GrantID: "g1"})
+	if got := r.get(url.Values{"id_token_hint": {r.idToken("pair", nil)}}); got.Page != "ask" {
+		t.Errorf("a hint with the name that others use: %+v", got)
+	}
+	own := r.sid + "@pair"
+	got := r.get(url.Values{"id_token_hint": {r.idToken("pair", map[string]any{"sid": own, "sub": "u1@pair"})}})
+	if want := []string{"https://pair.example/front?" + url.Values{"iss": {issuer}, "sid": {own}}.Encode()}; got.Page != "out" || !slices.Equal(got.Frames, want) {
+		t.Errorf("%+v, want the frames %q", got, want)
+	}
+	r.run(1)
+	if len(r.world.got) != 1 || !strings.Contains(r.world.got[0].Body, url.QueryEscape(own)) {
+		t.Errorf("sent: %+v", r.world.got)
 	}
 }

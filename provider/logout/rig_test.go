@@ -43,6 +43,15 @@ type desk struct {
 	mu         sync.Mutex
 	deliveries map[string]oauth.Delivery
 	looked     chan struct{} // gets one for each look at the queue; may be nil
+	joined     func()        // is called after each look at who takes part in a session; may be nil
+}
+
+func (d *desk) SessionParticipations(ctx context.Context, sid string) ([]oauth.Participation, error) {
+	parts, err := d.Store.SessionParticipations(ctx, sid)
+	if d.joined != nil {
+		d.joined()
+	}
+	return parts, err
 }
 
 func (d *desk) ClaimDeliveries(_ context.Context, kinds []string, now time.Time, lease time.Duration, limit int) ([]oauth.Delivery, error) {
@@ -133,6 +142,14 @@ func (t *tokens) Subject(c *oauth.Client, userID string) (string, error) {
 	return userID + "@" + c.ID, nil
 }
 
+// SessionID gives pairwise clients names of their own.
+func (t *tokens) SessionID(c *oauth.Client, sid string) (string, error) {
+	if c.SubjectType == oauth.SubjectPairwise {
+		sid += "@" + c.ID
+	}
+	return sid, nil
+}
+
 func (t *tokens) LogoutToken(_ context.Context, c *oauth.Client, algs []string, sub, sid string, now time.Time) (string, error) {
 	return fmt.Sprintf("%s for %s, %q, at %d, by %d algorithms", sub, c.ID, sid, now.Sub(noon)/time.Second, len(algs)), t.err
 }
@@ -199,6 +216,11 @@ func clients() []*oauth.Client {
 			FrontchannelLogoutURI: "https://shop.example/front", BackchannelLogoutURI: "https://shop.example/back",
 		},
 		{ID: "silent", Name: "Silent"},
+		{
+			ID: "pair", SubjectType: oauth.SubjectPairwise, PostLogoutRedirectURIs: []string{"https://pair.example/bye"},
+			FrontchannelLogoutURI: "https://pair.example/front", FrontchannelLogoutSession: true,
+			BackchannelLogoutURI: "https://pair.example/back", BackchannelLogoutSession: true,
+		},
 		{ID: "off", Disabled: true, PostLogoutRedirectURIs: []string{"https://off.example/bye"}, InitiateLoginURI: "https://off.example/login", BackchannelLogoutURI: "https://off.example/back"},
 	}
 }

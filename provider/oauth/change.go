@@ -135,11 +135,21 @@ type StoreSession struct{ Session Session }
 // JoinSession notes that a grant was made in a browser session, so that its logout finds it.
 type JoinSession struct{ Participation Participation }
 
+// ProlongSession moves the end of all that is noted of a session further out, never closer.
+type ProlongSession struct {
+	SessionID string
+	Until     time.Time
+}
+
 // LeaveSession forgets what was noted about a session: nothing of it is to be logged out any more.
 type LeaveSession struct{ SessionID string }
 
-// EndSession removes a browser session, if it is there.
-type EndSession struct{ Digest Digest }
+// EndSession removes a browser session, if it is there. With Present set it is conditional: conflicts when the session
+// is not there any more.
+type EndSession struct {
+	Digest  Digest
+	Present bool
+}
 
 // RememberConsent adds to what a user has agreed to. The end of an agreement moves further out, never closer; where
 // the user agreed to less than before, ForgetConsent goes first.
@@ -246,6 +256,7 @@ func (FinishInteraction) isChange() {}
 func (StoreSession) isChange()      {}
 func (EndSession) isChange()        {}
 func (JoinSession) isChange()       {}
+func (ProlongSession) isChange()    {}
 func (LeaveSession) isChange()      {}
 func (RememberConsent) isChange()   {}
 func (ForgetConsent) isChange()     {}

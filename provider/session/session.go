@@ -80,15 +80,20 @@ func (m *Manager) Start(r *http.Request, user oauth.EndUser) (Login, error) {
 	if err != nil {
 		return Login{}, err
 	}
-	if before != nil && before.User.ID == user.ID && before.User.SessionID != "" {
+	kept := before != nil && before.User.ID == user.ID && before.User.SessionID != ""
+	if kept {
 		user.SessionID = before.User.SessionID
 	} else if user.SessionID, err = oauth.NewID(m.deps.Random); err != nil {
 		return Login{}, err
 	}
-	login := Login{User: user, secret: secret, Changes: m.end(r), state: m.deps.BrowserState}
+	until := m.deps.Clock().Add(m.deps.Lifetime)
+	login := Login{User: user, secret: secret, Changes: m.end(r, false), state: m.deps.BrowserState}
 	login.Changes = append(login.Changes, oauth.StoreSession{Session: oauth.Session{
-		Digest: secret.Digest(), User: user, ExpiresAt: m.deps.Clock().Add(m.deps.Lifetime),
+		Digest: secret.Digest(), User: user, ExpiresAt: until,
 	}})
+	if kept { // what was noted of the session so far lives as long as it does now
+		login.Changes = append(login.Changes, oauth.ProlongSession{SessionID: user.SessionID, Until: until})
+	}
 	return login, nil
 }
 
@@ -104,8 +109,9 @@ func (l Login) Write(w http.ResponseWriter) {
 // Logout is a session about to end. Commit Changes first, then call Write.
 type Logout struct{ Changes []oauth.Change }
 
-// End ends the session that the request carries; Changes is empty when it carries none.
-func (m *Manager) End(r *http.Request) Logout { return Logout{Changes: m.end(r)} }
+// End ends the session that the request carries; Changes is empty when it carries none. Conditional: of two requests
+// that end a session at once, the commit of the second conflicts.
+func (m *Manager) End(r *http.Request) Logout { return Logout{Changes: m.end(r, true)} }
 
 // Write makes the browser forget the session that it sent, and its state. A browser that sent none keeps what it has:
 // the request may be another site's doing, to which browsers do not add the session's cookie.
@@ -117,12 +123,12 @@ func (l Logout) Write(w http.ResponseWriter) {
 	setState(w, "", -1)
 }
 
-func (m *Manager) end(r *http.Request) []oauth.Change {
+func (m *Manager) end(r *http.Request, present bool) []oauth.Change {
 	secret, ok := secretFrom(r, cookieName)
 	if !ok {
 		return nil
 	}
-	return []oauth.Change{oauth.EndSession{Digest: secret.Digest()}}
+	return []oauth.Change{oauth.EndSession{Digest: secret.Digest(), Present: present}}
 }
 
 // secretFrom reads a cookie of ours. Two cookies of one name cannot both be ours, so neither counts.

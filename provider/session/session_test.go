@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"signet/provider/oauth"
 	"signet/provider/session"
@@ -167,7 +168,17 @@ func TestLoginAgainKeepsTheSessionID(t *testing.T) {
 		if same := second.User.SessionID == first.User.SessionID; same != test.same || second.User.SessionID == "" {
 			t.Errorf("%s: the session id is the same: %v", name, same)
 		}
+		var prolonged []oauth.Change
+		if test.same { // or the sweep would drop what is noted of it while it lasts
+			prolonged = []oauth.Change{oauth.ProlongSession{SessionID: first.User.SessionID, Until: now.Add(time.Hour)}}
+		}
+		if diff := cmp.Diff(prolonged, second.Changes[2:], cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 		ended, stored := second.Changes[0].(oauth.EndSession), second.Changes[1].(oauth.StoreSession)
+		if ended.Present {
+			t.Errorf("%s: a login can come second", name)
+		}
 		if _, known := store[ended.Digest]; !known || stored.Session.Digest == ended.Digest {
 			t.Errorf("%s: the secret stayed", name)
 		}
@@ -200,6 +211,9 @@ func TestEnd(t *testing.T) {
 	login.Write(answer)
 	signedIn := next(answer)
 	logout := m.End(signedIn)
+	if end, ok := logout.Changes[0].(oauth.EndSession); !ok || !end.Present {
+		t.Errorf("two can end it: %+v", logout.Changes)
+	}
 	store.apply(logout.Changes)
 	if found, err := m.Current(signedIn); found != nil || err != nil || len(store) != 0 {
 		t.Errorf("after it: %v, %v", found, err)

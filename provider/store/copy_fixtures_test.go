@@ -127,8 +127,6 @@ func oddValue(table *copyTable, n int, column copyColumn, i int, random *mathran
 			return nil
 		}
 		return random.Int64()
-	case column.name == "sid" && table.name == "sessions" && random.IntN(2) == 0: // an earlier program's
-		return nil
 	case column.kind == kindInt:
 		if random.IntN(4) == 0 {
 			return oddInts[random.IntN(len(oddInts))]

@@ -42,7 +42,7 @@ var copyTables = []copyTable{
 	newCopyTable("refresh_tokens", 1, "seq int, digest blob, grant_id text, expires_at int, data text"),
 	newCopyTable("opaque_tokens", 1, "seq int, digest blob, expires_at int, data text"),
 	newCopyTable("revoked_tokens", 1, "seq int, jti text, expires_at int"),
-	newCopyTable("sessions", 1, "seq int, digest blob, sid text, expires_at int, data text"),
+	newCopyTable("sessions", 1, "seq int, digest blob, expires_at int, data text"),
 	newCopyTable("participations", 1, "seq int, sid text, client_id text, grant_id text, expires_at int, data text"),
 	newCopyTable("interactions", 1, "seq int, digest blob, expires_at int, data text"),
 	newCopyTable("consents", 4, "user_id text, client_id text, kind text, value text, at int"),

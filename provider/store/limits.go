@@ -44,7 +44,6 @@ func fit(keys ...key) error {
 func clientKey(id string) key { return key{"client_id", id, maxClientID} }
 func userKey(id string) key   { return key{"user id", id, maxUserID} }
 func grantKey(id string) key  { return key{"grant id", id, maxGrantID} }
-func sidKey(id string) key    { return key{"sid", id, maxSID} }
 
 // fits checks the identifiers of a change that inserts; one that looks for an overlong key finds nothing.
 func fits(change oauth.Change) error {
@@ -73,14 +72,12 @@ func fits(change oauth.Change) error {
 			return fmt.Errorf("store: a delivery of the kind %q", c.Delivery.Kind)
 		}
 		return fit(key{"delivery id", c.Delivery.ID, maxDelivery}, key{"delivery's kind", c.Delivery.Kind, maxKind})
-	case oauth.StoreSession:
-		return fit(sidKey(c.Session.User.SessionID))
 	case oauth.JoinSession:
 		j := c.Participation
 		if j.SessionID == "" {
 			return fmt.Errorf("store: a participation in no session")
 		}
-		return fit(sidKey(j.SessionID), clientKey(j.ClientID), grantKey(j.GrantID))
+		return fit(key{"sid", j.SessionID, maxSID}, clientKey(j.ClientID), grantKey(j.GrantID))
 	case oauth.StoreCode:
 		return fit(grantKey(c.Code.GrantID))
 	case oauth.StoreGrant:

@@ -184,16 +184,6 @@ func TestMigrationKeepsQueue(t *testing.T) {
 			if err != nil || found.User.SessionID != name {
 				t.Fatalf("%s: %+v, %v", name, found, err)
 			}
-			if _, err := s.SessionBySID(t.Context(), name); !errors.Is(err, oauth.ErrNotFound) {
-				t.Errorf("%s by its sid: %v", name, err)
-			}
-			found.ExpiresAt = until // which the rows above say in their column alone
-			if err := s.Commit(t.Context(), oauth.StoreSession{Session: found}); err != nil {
-				t.Fatal(err)
-			}
-			if again, err := s.SessionBySID(t.Context(), name); err != nil || again.Digest != found.Digest {
-				t.Errorf("%s by its sid, stored again: %+v, %v", name, again, err)
-			}
 		}
 		claimed, err := s.ClaimDeliveries(t.Context(), []string{"backchannel-logout"}, testTime, time.Minute, 10)
 		if err != nil || claimed != nil {
@@ -243,10 +233,12 @@ func TestMigrationInterrupted(t *testing.T) {
 			if err := s.Commit(t.Context(), storeClient("c"), useOnce("jti")); err != nil {
 				t.Fatal(err)
 			}
-			execute(t, dsn, "DELETE FROM goose_db_version WHERE version_id > 0", "DROP TABLE sessions")
+			execute(t, dsn, "DELETE FROM goose_db_version WHERE version_id > 0", "DROP TABLE sessions",
+				"ALTER TABLE deliveries DROP KEY deliveries_kind") // between its column and its key
 			if done, err := Migrate(t.Context(), dsn, testOptions()); err != nil || len(done) < 2 {
 				t.Fatalf("Migrate: %+v, %v", done, err)
 			}
+			execute(t, dsn, "ALTER TABLE deliveries DROP KEY deliveries_kind") // which fails unless it is there again
 			if _, err := s.Client(t.Context(), "c"); err != nil {
 				t.Error(err)
 			}

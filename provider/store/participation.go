@@ -14,7 +14,8 @@ const (
 	insertParticipation  = `INSERT INTO participations (sid, client_id, grant_id, expires_at, data) VALUES (?, ?, ?, ?, ?)`
 	extendParticipation  = `UPDATE participations SET expires_at = ?
 		WHERE sid = ? AND client_id = ? AND grant_id = ? AND expires_at < ?`
-	leaveSession = `DELETE FROM participations WHERE sid = ?`
+	prolongSession = `UPDATE participations SET expires_at = ? WHERE sid = ? AND expires_at < ?`
+	leaveSession   = `DELETE FROM participations WHERE sid = ?`
 )
 
 // SessionParticipations returns all that is noted of who took part in a session, over or not, the oldest first. It is
@@ -55,6 +56,12 @@ func (p *plan) joinSession(c oauth.JoinSession) error {
 	p.do(c, knownKey, insertParticipation, j.SessionID, j.ClientID, j.GrantID, until, data)
 	p.do(c, anything, extendParticipation, until, j.SessionID, j.ClientID, j.GrantID, until)
 	return nil
+}
+
+// prolongSession moves the end of all that is noted of a session further out, never closer.
+func (p *plan) prolongSession(c oauth.ProlongSession) {
+	until := micros(c.Until)
+	p.do(c, anything, prolongSession, until, c.SessionID, until)
 }
 
 func (p *plan) leaveSession(c oauth.LeaveSession) {

@@ -106,6 +106,8 @@ func (p *plan) add(change oauth.Change) error {
 		p.endSession(c)
 	case oauth.JoinSession:
 		return p.joinSession(c)
+	case oauth.ProlongSession:
+		p.prolongSession(c)
 	case oauth.LeaveSession:
 		p.leaveSession(c)
 	case oauth.ForgetConsent:

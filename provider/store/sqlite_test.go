@@ -131,8 +131,8 @@ func requestStatements() []string {
 	statements := []string{
 		selectClient, updateClient, selectUser, selectUserByName, deleteUser, selectCode, redeemCode, burnCode,
 		selectGrant, extendGrant, revokeGrant, selectRefresh, startFamily, rotateFamily, checkFamily,
-		selectOpaque, selectRevoked, selectSession, selectSessionBySID, deleteSession, updateSession,
-		selectParticipations, extendParticipation, leaveSession, selectInteraction, deleteInteraction, updateInteraction,
+		selectOpaque, selectRevoked, selectSession, deleteSession, updateSession,
+		selectParticipations, extendParticipation, prolongSession, leaveSession, selectInteraction, deleteInteraction, updateInteraction,
 		selectConsent, renewConsent, forgetConsent, walkClient, walkClients, removeWithin, removeBetween, findOldAudit, removeOldAudit, bumpVersion,
 		replaceGrant, selectNonce, walkProofs, removeProofs, selectPushed, usePushed,
 		selectBackchannel, selectBackchannelID, selectPending, answerBackchannel, pollBackchannel, redeemBackchannel,

@@ -98,8 +98,12 @@ func authorizationOf(b oauth.Backchannel, client *oauth.Client) (oauth.Authoriza
 	if b.Status != oauth.BackchannelApproved || b.User == nil || b.GrantID == "" {
 		return oauth.Authorization{}, errUnanswered
 	}
+	// The browser session in which the user approved is none of the client's, which takes no part in it and hears
+	// nothing of its end: no token names it.
+	user := *b.User
+	user.SessionID = ""
 	return oauth.Authorization{
-		Subject: *b.User, GrantID: b.GrantID, Scope: b.Scope, Resources: b.Resources, Details: b.Details,
+		Subject: user, GrantID: b.GrantID, Scope: b.Scope, Resources: b.Resources, Details: b.Details,
 		Refresh: refreshFor(client, b.Scope),
 	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -251,6 +252,60 @@ func TestPush(t *testing.T) {
 	}
 	if len(b.committed) != 0 {
 		t.Error("making tokens committed something")
+	}
+}
+
+// A client takes no part in the browser session in which its user approved: no token of the request names that session,
+// whichever way it comes.
+func TestBackchannelTokensNameNoSession(t *testing.T) {
+	b := pushBench{bench: newBench()}
+	push, approved := b.push(), waiting(func(b *oauth.Backchannel) { b.User.SessionID = "approved-in" })
+	e, client := push.Endpoint, cibaClient(nil)
+	idToken := map[string]func() (string, []oauth.Change, error){
+		"push": func() (string, []oauth.Change, error) {
+			body, changes, err := push.Tokens(t.Context(), client, oauth.Profiles[oauth.ProfileOpenID], approved, authReqID)
+			if err != nil {
+				return "", nil, err
+			}
+			var answer response
+			err = json.Unmarshal(body, &answer)
+			return answer.IDToken, changes, err
+		},
+		"poll": func() (string, []oauth.Change, error) {
+			req := request(client, map[string]string{"auth_req_id": authReqID.Reveal()})
+			g := CIBA{Store: desk{requests: map[oauth.Digest]oauth.Backchannel{approved.Digest: approved}}, Users: push.Users}
+			a, err := g.Redeem(t.Context(), req)
+			if err != nil {
+				return "", nil, err
+			}
+			to, err := e.target(req, a)
+			if err != nil {
+				return "", nil, err
+			}
+			issued, err := e.issue(t.Context(), req, a, to, policy.Decision{ID: "d1", Scope: a.Scope})
+			if err != nil {
+				return "", nil, err
+			}
+			return issued.response.IDToken, issued.changes, nil
+		},
+	}
+	for name, tokens := range idToken {
+		t.Run(name, func(t *testing.T) {
+			id, changes, err := tokens()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(id, `"sub":"u1"`) || strings.Contains(id, "sid") {
+				t.Errorf("ID token %s", id)
+			}
+			kept := slices.IndexFunc(changes, func(change oauth.Change) bool { _, ok := change.(oauth.StoreRefresh); return ok })
+			if kept < 0 || strings.Contains(fmt.Sprintf("%+v", changes[kept]), "approved-in") { // which makes ID tokens too
+				t.Errorf("changes %+v", changes)
+			}
+		})
+	}
+	if approved.User.SessionID != "approved-in" {
+		t.Error("the request was changed")
 	}
 }
 

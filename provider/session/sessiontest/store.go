@@ -153,6 +153,12 @@ func (s *Store) Commit(_ context.Context, changes ...oauth.Change) error {
 			delete(s.Sessions, c.Digest)
 		case oauth.JoinSession:
 			s.Joined = append(s.Joined, c.Participation)
+		case oauth.ProlongSession:
+			for i, p := range s.Joined {
+				if p.SessionID == c.SessionID && p.Until.Before(c.Until) {
+					s.Joined[i].Until = c.Until
+				}
+			}
 		case oauth.LeaveSession:
 			s.Joined = slices.DeleteFunc(s.Joined, func(p oauth.Participation) bool { return p.SessionID == c.SessionID })
 		case oauth.RevokeGrant:
@@ -206,6 +212,9 @@ func (s *Store) late(change oauth.Change) bool {
 	case oauth.FinishInteraction:
 		_, waits := s.Waiting[c.Digest]
 		return !waits
+	case oauth.EndSession:
+		_, there := s.Sessions[c.Digest]
+		return c.Present && !there
 	case oauth.UsePushed:
 		pushed, there := s.Requests[c.Digest]
 		return !there || pushed.Used

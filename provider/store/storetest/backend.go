@@ -30,7 +30,6 @@ type Backend interface {
 	OpaqueToken(ctx context.Context, digest oauth.Digest) (oauth.OpaqueToken, error)
 	Revoked(ctx context.Context, jti, grantID string) (bool, error)
 	Session(ctx context.Context, digest oauth.Digest) (oauth.Session, error)
-	SessionBySID(ctx context.Context, sid string) (oauth.Session, error)
 	SessionParticipations(ctx context.Context, sid string) ([]oauth.Participation, error)
 	Interaction(ctx context.Context, digest oauth.Digest) (oauth.Interaction, error)
 	Pushed(ctx context.Context, digest oauth.Digest) (oauth.PushedRequest, error)
@@ -92,7 +91,6 @@ func Run(t *testing.T, effort Effort, open func(t *testing.T) Backend) {
 		{"RefreshFamilies", effort.testRefreshFamilies},
 		{"OpaqueTokens", testOpaqueTokens},
 		{"Sessions", testSessions},
-		{"SessionsBySID", testSessionsBySID},
 		{"Participations", testParticipations},
 		{"JoinedAtOnce", testJoinedAtOnce},
 		{"Interactions", testInteractions},

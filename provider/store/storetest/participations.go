@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -40,6 +41,9 @@ func testParticipations(t *testing.T, b Backend) {
 	got, err = b.SessionParticipations(ctx, "sid-1")
 	same(t, got, err, []oauth.Participation{first, second, third})
 
+	prolongSessions(t, b, "sid-1", []oauth.Participation{first, second, third})
+	second.Until, third.Until = now.Add(90*time.Minute), now.Add(90*time.Minute)
+
 	// The end of the session is not the end of what is noted about it.
 	session := oauth.Session{Digest: digest("cookie"), User: endUser(), ExpiresAt: now.Add(time.Hour)}
 	commit(t, b, oauth.StoreSession{Session: session}, oauth.EndSession{Digest: session.Digest})
@@ -62,6 +66,21 @@ func testParticipations(t *testing.T, b Backend) {
 	}
 	got, err = b.SessionParticipations(ctx, "")
 	same(t, got, err, nil)
+}
+
+// prolongSessions moves the ends of all that is noted, the oldest first until now+2h, to now+90m.
+func prolongSessions(t *testing.T, b Backend, sid string, noted []oauth.Participation) {
+	t.Helper()
+	for _, until := range []time.Duration{time.Hour, 90 * time.Minute, time.Minute, 90 * time.Minute} {
+		commit(t, b, oauth.ProlongSession{SessionID: sid, Until: now.Add(until)}) // never closer
+	}
+	commit(t, b, oauth.ProlongSession{SessionID: "nobody's", Until: now.Add(3 * time.Hour)}) // no conflict
+	want := slices.Clone(noted)
+	for i := range want[1:] {
+		want[i+1].Until = now.Add(90 * time.Minute)
+	}
+	got, err := b.SessionParticipations(t.Context(), sid)
+	same(t, got, err, want)
 }
 
 // testJoinedAtOnce has many join a session at once, twelve times each of two grants: each is noted once, until the

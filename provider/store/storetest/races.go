@@ -102,6 +102,14 @@ var singleUses = []singleUse{
 			return []oauth.Change{oauth.FinishInteraction{Digest: digest(key)}}
 		},
 	}, {
+		// What else the logout does goes with who ended the session.
+		"logout", func(key string) []oauth.Change {
+			return []oauth.Change{oauth.StoreSession{Session: oauth.Session{Digest: digest(key), User: endUser(), ExpiresAt: now.Add(time.Hour)}}}
+		},
+		func(key, attempt string) []oauth.Change {
+			return []oauth.Change{assertion(attempt), oauth.EndSession{Digest: digest(key), Present: true}, oauth.LeaveSession{SessionID: key}}
+		},
+	}, {
 		"client", nil,
 		func(key, _ string) []oauth.Change {
 			return []oauth.Change{oauth.StoreClient{Client: client(key), New: true}}

@@ -84,10 +84,6 @@ func testOverlong(t *testing.T, b Backend) {
 			d.Kind = ascii(n)
 			return oauth.StoreDelivery{Delivery: d}
 		}},
-		{"sid", 128, func(n int) oauth.Change {
-			user := oauth.EndUser{SessionID: name(n)}
-			return oauth.StoreSession{Session: oauth.Session{Digest: digest("s"), User: user, ExpiresAt: now}}
-		}},
 		{"sid of a participation", 128, func(n int) oauth.Change {
 			return oauth.JoinSession{Participation: participation(name(n), ascii(255), ascii(128))}
 		}},

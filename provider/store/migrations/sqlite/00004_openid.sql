@@ -1,9 +1,5 @@
 -- +goose Up
 
--- A session's public id. NULL for those that an earlier program began, which nobody finds by it.
-ALTER TABLE sessions ADD COLUMN sid TEXT;
-CREATE INDEX sessions_sid ON sessions (sid);
-
 -- Which clients have grants that were made in a session. The rows outlive the session: its logout still has to find
 -- them when the session is gone.
 CREATE TABLE participations (
