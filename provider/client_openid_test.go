@@ -43,6 +43,9 @@ func TestLintOpenIDMetadata(t *testing.T) {
 			c.GrantTypes, c.ResponseTypes = []string{oauth.GrantAuthorizationCode, oauth.GrantImplicit}, types
 		}
 	}
+	ciba := func(c *oauth.Client, mode string) { // pairwise
+		c.GrantTypes, c.BackchannelMode, c.SubjectType = append(c.GrantTypes, oauth.GrantCIBA), mode, oauth.SubjectPairwise
+	}
 	public := func(c *oauth.Client) { c.AuthMethod, c.JWKS, c.RequestObjectAlg = oauth.AuthNone, nil, "" }
 	encrypted := func(c *oauth.Client) { public(c); c.JWKS = enc }
 	for _, test := range []struct {
@@ -109,6 +112,14 @@ func TestLintOpenIDMetadata(t *testing.T) {
 			c.GrantTypes, c.RedirectURIs = c.GrantTypes[1:], nil
 		}, want: []string{"error redirect_uris: RFC 7591 section 2"}},
 		{name: "tokens in front that must be bound", config: open, edit: func(c *oauth.Client) { implicit("code", "id_token token")(c); c.DPoPBound = true }, want: []string{"error response_types: RFC 9700 section 2.1.2"}},
+		{name: "tokens in front of a client with a certificate", config: open, edit: func(c *oauth.Client) {
+			implicit("code id_token", "code token", "id_token token")(c)
+			c.AuthMethod, c.TLSSubjectDN = oauth.AuthTLS, "CN=app"
+		}, want: []string{"error response_types: RFC 9700 section 2.1.2", "error response_types: RFC 9700 section 2.1.2"}},
+		{name: "tokens in front of a client with its own certificate", config: open, edit: func(c *oauth.Client) {
+			implicit("code", "code token")(c)
+			c.AuthMethod = oauth.AuthSelfSignedTLS
+		}, want: []string{"error response_types: RFC 9700 section 2.1.2"}},
 		{name: "unsigned in front", config: open, edit: func(c *oauth.Client) { implicit("code id_token")(c); c.IDTokenAlg = "none" }, want: []string{"error id_token_signed_response_alg: " + registration}},
 		{name: "unsigned and pushed", edit: func(c *oauth.Client) {
 			c.GrantTypes, c.BackchannelMode, c.BackchannelEndpoint = append(c.GrantTypes, oauth.GrantCIBA), oauth.BackchannelPush, "https://app.example/ciba"
@@ -129,6 +140,50 @@ func TestLintOpenIDMetadata(t *testing.T) {
 			c.SubjectType, c.RedirectURIs = oauth.SubjectPairwise, []string{"com.example.app:/cb"}
 		},
 			want: []string{"error sector_identifier_uri: OpenID Connect Core section 8.1"}},
+		{name: "pairwise for an app with another's host", edit: func(c *oauth.Client) {
+			c.ApplicationType, c.SubjectType, c.RedirectURIs = "native", oauth.SubjectPairwise, []string{"com.evil.app://victim.example/cb"}
+		}, want: []string{"error sector_identifier_uri: OpenID Connect Core section 8.1"}},
+		{name: "pairwise on loopback", edit: func(c *oauth.Client) {
+			c.ApplicationType, c.SubjectType, c.RedirectURIs = "native", oauth.SubjectPairwise, []string{"http://127.0.0.1/cb"}
+		}, want: []string{"error sector_identifier_uri: OpenID Connect Core section 8.1"}},
+		{name: "pairwise for an app of a sector", edit: func(c *oauth.Client) {
+			c.ApplicationType, c.SubjectType, c.RedirectURIs, c.SectorURI = "native", oauth.SubjectPairwise, []string{"com.example.app:/cb"}, "https://app.example/s"
+		}},
+		{name: "pairwise, sector over http", edit: func(c *oauth.Client) { c.SubjectType, c.SectorURI = oauth.SubjectPairwise, "http://app.example/s" },
+			want: []string{"error sector_identifier_uri: OpenID Connect Registration section 5"}},
+		{name: "pairwise and CIBA, keys by value", edit: func(c *oauth.Client) { ciba(c, oauth.BackchannelPoll) }, want: []string{"error sector_identifier_uri: CIBA Core section 4"}},
+		{name: "pairwise and CIBA, keys elsewhere", edit: func(c *oauth.Client) {
+			ciba(c, oauth.BackchannelPing)
+			c.JWKS, c.JWKSURI, c.BackchannelEndpoint = nil, "https://evil.example/jwks", "https://app.example/ciba"
+		}, want: []string{"error sector_identifier_uri: CIBA Core section 4"}},
+		{name: "pairwise and CIBA, keys on the same host", edit: func(c *oauth.Client) {
+			ciba(c, oauth.BackchannelPoll)
+			c.JWKS, c.JWKSURI = nil, "https://APP.example:8443/jwks"
+		}},
+		{name: "pairwise and CIBA of a sector", edit: func(c *oauth.Client) {
+			ciba(c, oauth.BackchannelPoll)
+			c.RedirectURIs, c.GrantTypes, c.ResponseTypes, c.SectorURI = nil, []string{oauth.GrantCIBA}, nil, "https://sector.example/s"
+		}},
+		{name: "pairwise and CIBA alone", edit: func(c *oauth.Client) {
+			ciba(c, oauth.BackchannelPoll)
+			c.RedirectURIs, c.GrantTypes, c.ResponseTypes = nil, []string{oauth.GrantCIBA}, nil
+		}, want: []string{"error sector_identifier_uri: OpenID Connect Core section 8.1"}},
+		{name: "pairwise and pushed elsewhere", edit: func(c *oauth.Client) {
+			ciba(c, oauth.BackchannelPush)
+			c.JWKS, c.JWKSURI, c.BackchannelEndpoint = nil, "https://app.example/jwks", "https://evil.example/ciba"
+		}, want: []string{"error sector_identifier_uri: CIBA Core section 4"}},
+		{name: "pairwise and pushed to the same host", edit: func(c *oauth.Client) {
+			ciba(c, oauth.BackchannelPush)
+			c.AuthMethod, c.SecretHash, c.BackchannelEndpoint = oauth.AuthSecretBasic, "x", "https://app.example/ciba"
+		}},
+		{name: "pairwise and CIBA with a secret", edit: func(c *oauth.Client) {
+			ciba(c, oauth.BackchannelPoll)
+			c.AuthMethod, c.SecretHash, c.SectorURI = oauth.AuthSecretBasic, "x", "https://sector.example/s"
+		}, want: []string{"error token_endpoint_auth_method: CIBA Core section 4"}},
+		{name: "pairwise and signed CIBA with a secret", edit: func(c *oauth.Client) {
+			ciba(c, oauth.BackchannelPoll)
+			c.AuthMethod, c.SecretHash, c.SectorURI, c.BackchannelAlg = oauth.AuthSecretBasic, "x", "https://sector.example/s", "ES256"
+		}},
 		{name: "sector over http", edit: func(c *oauth.Client) { c.SectorURI = "http://app.example/s" }, want: []string{"error sector_identifier_uri: OpenID Connect Registration section 5"}},
 
 		{name: "unknown encryption", edit: func(c *oauth.Client) {
@@ -193,5 +248,16 @@ func TestLintOpenIDMetadata(t *testing.T) {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+// TestLintSaysWhatIsMissing: who was registered for code id_token before it needed the grant type learns what to do.
+func TestLintSaysWhatIsMissing(t *testing.T) {
+	config, c := advanced(), capable(newSigningKey(t, "k1").jwks)
+	c.ResponseTypes = []string{oauth.ResponseCodeIDToken}
+	findings := provider.LintClient(c, config)
+	if want := `response_types: "code id_token" needs the grant type implicit, and gets unauthorized_client without: add it to grant_types`; len(findings) != 1 ||
+		findings[0].Severity != provider.SeverityError || !strings.HasPrefix(findings[0].Error(), want) {
+		t.Errorf("%v", findings)
 	}
 }

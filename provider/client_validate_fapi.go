@@ -80,10 +80,11 @@ func (v *clientValidator) responseType(t string) {
 		v.fault("response_types", "RFC 7591 section 2.1", "%q needs the grant type authorization_code", t)
 	}
 	if needsImplicit(v.profile, t) && !c.Allows(oauth.GrantImplicit) {
-		v.fault("response_types", registrationMetadata, "%q needs the grant type implicit", t)
+		v.fault("response_types", registrationMetadata, "%q needs the grant type implicit, and gets unauthorized_client without: add it to grant_types", t)
 	}
-	if slices.Contains(parts, "token") && (v.profile.SenderConstrained || c.BoundAccessTokens || c.DPoPBound) {
-		v.fault("response_types", "RFC 9700 section 2.1.2", "%q gives access tokens that cannot be bound, as the client's must be", t)
+	// Those of a client that authenticates by certificate are bound to it without having to be (RFC 8705 section 3).
+	if bound := v.profile.SenderConstrained || c.BoundAccessTokens || c.DPoPBound || c.AuthMethod.UsesCertificate(); bound && slices.Contains(parts, "token") {
+		v.fault("response_types", "RFC 9700 section 2.1.2", "%q gives access tokens that cannot be bound, as the client's others are", t)
 	}
 }
 

@@ -84,13 +84,41 @@ func (v *clientValidator) subjects() {
 	switch c.SubjectType {
 	case "", oauth.SubjectPublic:
 	case oauth.SubjectPairwise:
-		if !v.config.Subjects.On() {
-			v.fault("subject_type", registrationMetadata, "pairwise is not offered: see subjects.pairwise_salt_file")
-		} else if _, ok := c.Sector(); !ok {
-			v.fault("sector_identifier_uri", "OpenID Connect Core section 8.1", "is needed for pairwise, as the redirect URIs have not one host in common")
-		}
+		v.pairwise()
 	default:
 		v.fault("subject_type", registrationMetadata, "want public or pairwise")
+	}
+}
+
+// pairwise checks that there is a sector, and that who gets tokens belongs to it.
+func (v *clientValidator) pairwise() {
+	c := v.client
+	sector, ok := c.Sector()
+	switch {
+	case !v.config.Subjects.On():
+		v.fault("subject_type", registrationMetadata, "pairwise is not offered: see subjects.pairwise_salt_file")
+	case ok && c.Allows(oauth.GrantCIBA):
+		v.pairwiseBackchannel(sector)
+	case !ok && c.SectorURI == "":
+		v.fault("sector_identifier_uri", "OpenID Connect Core section 8.1",
+			"is needed for pairwise, as the redirect URIs are not all https with one host in common")
+	}
+}
+
+// pairwiseBackchannel: tokens of CIBA go to no redirect URI. Where they are pushed stands for it or, as whoever asks gets
+// them otherwise, where the client's keys are; then it must have proved itself with these (CIBA Core section 4).
+func (v *clientValidator) pairwiseBackchannel(sector string) {
+	c := v.client
+	field, uri := "jwks_uri", c.JWKSURI
+	if c.BackchannelMode == oauth.BackchannelPush {
+		field, uri = "backchannel_client_notification_endpoint", c.BackchannelEndpoint
+	} else if proves := c.AuthMethod == oauth.AuthPrivateKeyJWT || c.AuthMethod == oauth.AuthSelfSignedTLS ||
+		c.BackchannelAlg != "" || v.profile.SignedBackchannel; !proves {
+		v.fault("token_endpoint_auth_method", cibaMetadata,
+			"want private_key_jwt or self_signed_tls_client_auth for pairwise and %s, or signed backchannel requests", oauth.GrantCIBA)
+	}
+	if u, err := url.Parse(uri); c.SectorURI == "" && (err != nil || !strings.EqualFold(u.Hostname(), sector)) {
+		v.fault("sector_identifier_uri", cibaMetadata, "is needed for pairwise, as %s has not the host of the redirect URIs", field)
 	}
 }
 

@@ -133,7 +133,7 @@ type RefreshToken struct {
 	Scope     Scope    `json:"scope"`
 	Resources []string `json:"resources,omitempty"`
 	Details   Details  `json:"authorization_details,omitempty"`
-	// Claims are those that its ID tokens have (OpenID Connect Core section 5.5).
+	// Claims are those that were asked for one by one (OpenID Connect Core section 5.5).
 	Claims ClaimsRequest `json:"claims,omitzero"`
 	// Managed says that its grant is (see [Grant]), so that it may have been replaced since.
 	Managed      bool         `json:"managed,omitempty"`

@@ -143,12 +143,13 @@ type Client struct {
 	SoftwareStatement string   `json:"software_statement,omitempty"`
 
 	// SubjectType says how users are named to the client; SectorURI lists the redirect URIs of all clients to which a
-	// user has one name (OpenID Connect Core section 8.1).
+	// user has one name (OpenID Connect Core section 8.1), and with CIBA what stands for them (CIBA Core section 4).
 	SubjectType SubjectType `json:"subject_type,omitempty"`
 	SectorURI   string      `json:"sector_identifier_uri,omitempty"`
 
 	// Encryption to the client's keys (OpenID Connect Registration section 2): "" = not encrypted. UserinfoAlg signs
-	// userinfo; "" = plain JSON. RequestObjectEncAlg is the one that its encrypted request objects have; "" = any.
+	// userinfo; "" = plain JSON. RequestObjectEncAlg and Enc are what it declares that it may encrypt request objects
+	// with; what Signet has a key for is decrypted whatever they say.
 	IDTokenEncAlg       string `json:"id_token_encrypted_response_alg,omitempty"`
 	IDTokenEncEnc       string `json:"id_token_encrypted_response_enc,omitempty"`
 	UserinfoAlg         string `json:"userinfo_signed_response_alg,omitempty"`
@@ -202,7 +203,9 @@ func (c *Client) Scopes() Scope {
 }
 
 // Sector is what a pairwise subject is made for: the host of the sector_identifier_uri, or else the one host of the
-// redirect URIs (OpenID Connect Core section 8.1). ok is false when there is neither.
+// redirect URIs (OpenID Connect Core section 8.1), in lower case. ok is false when there is neither, or where one is not
+// https: only there is a host one party's. Any app may have a private-use scheme with another's host in it, and loopback
+// addresses are everybody's.
 func (c *Client) Sector() (host string, ok bool) {
 	uris := c.RedirectURIs
 	if c.SectorURI != "" {
@@ -210,12 +213,24 @@ func (c *Client) Sector() (host string, ok bool) {
 	}
 	for _, uri := range uris {
 		u, err := url.Parse(uri)
-		if err != nil || u.Hostname() == "" || host != "" && host != u.Hostname() {
+		if err != nil || u.Scheme != "https" {
 			return "", false
 		}
-		host = u.Hostname()
+		next := asciiLower(u.Hostname())
+		if next == "" || host != "" && host != next {
+			return "", false
+		}
+		host = next
 	}
 	return host, host != ""
+}
+
+// asciiLower is the host in lower case; "" where it is not ASCII, as other letters have other lower cases in a browser.
+func asciiLower(host string) string {
+	if strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 }) {
+		return ""
+	}
+	return strings.ToLower(host)
 }
 
 // Public says whether the client cannot keep a credential (RFC 6749 section 2.1).

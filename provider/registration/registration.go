@@ -27,7 +27,8 @@ type Deps struct {
 	// InitialToken returns the token that admits a new client. It is asked for each registration. With Open it may be
 	// nil: no token admits anybody, and none is needed.
 	InitialToken func() (oauth.Secret, error)
-	// Open admits clients without a token: MostPerHour of them in each process, which is otherwise not used.
+	// Open admits clients without a token: MostPerHour of them in each process, which is otherwise not used. Attempts and
+	// updates of one address are bounded, too.
 	Open        bool
 	MostPerHour int
 	Bounds      Bounds
@@ -163,6 +164,11 @@ func (e *endpoint) update(w http.ResponseWriter, r *http.Request, id string) (an
 	if err != nil {
 		return answer{}, err
 	}
+	if e.Open { // then who has a client may be a stranger
+		if wait := e.strangers.update(e.Address(r), seen.ID); wait > 0 {
+			return answer{}, tooMany(wait)
+		}
+	}
 	given, fault := readMembers(w, r)
 	if fault != nil {
 		return answer{}, fault
@@ -176,6 +182,9 @@ func (e *endpoint) update(w http.ResponseWriter, r *http.Request, id string) (an
 	}
 	secret, detail, err := e.fill(r, &client, given, policy.RegistrationUpdate, admittedByOwn)
 	if err != nil {
+		return answer{}, err
+	}
+	if err := stays(seen, &client); err != nil {
 		return answer{}, err
 	}
 	if err := e.commit(r.Context(), audit.ClientUpdated, client.ID, detail, oauth.ReplaceClient{Client: client, Seen: *seen}); err != nil {
@@ -248,16 +257,18 @@ func (e *endpoint) admitNewcomer(r *http.Request) (by string, err error) {
 type tooMany time.Duration
 
 // Error implements error.
-func (t tooMany) Error() string { return "too many registrations: wait " + time.Duration(t).String() }
+func (t tooMany) Error() string {
+	return "too many registrations or updates: wait " + time.Duration(t).String()
+}
 
 // refuseFor asks a stranger to come back later (RFC 6585 section 4).
 func (e *endpoint) refuseFor(w http.ResponseWriter, r *http.Request, wait time.Duration) {
-	e.Log.WarnContext(r.Context(), "registrations throttled", "request_id", web.RequestID(r.Context()))
+	e.Log.WarnContext(r.Context(), "registrations and updates throttled", "request_id", web.RequestID(r.Context()))
 	web.NotesOf(r.Context()).Error = oauth.TemporarilyUnavailable
 	w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
 	web.NoStore(w.Header())
 	web.WriteJSON(w, http.StatusTooManyRequests, map[string]any{
-		"error": oauth.TemporarilyUnavailable, "error_description": "there have been too many registrations: try again later",
+		"error": oauth.TemporarilyUnavailable, "error_description": "there have been too many registrations or updates: try again later",
 		"request_id": web.RequestID(r.Context()),
 	})
 }

@@ -10,18 +10,18 @@ import (
 	"signet/provider/oauth"
 )
 
-// What strangers get is counted for an hour. maxBuckets bounds the memory; beyond it the address that was seen longest
-// ago is forgotten. minOfAddress is what one address has at least, of however little.
+// What strangers get is counted for an hour. maxBuckets bounds the memory; beyond it the address or client that was seen
+// longest ago is forgotten. minOfAddress is what one of them has at least, of however little.
 const (
 	window       = time.Hour
-	addressShare = 10 // of what all have together, one address has this part
+	addressShare = 10 // of what all have together, one address or client has this part
 	minOfAddress = 3
 	maxBuckets   = 1 << 14
 )
 
-// throttle bounds registrations without an initial access token: attempts by address, so that nobody makes Signet check
-// and fetch without end, and clients made by all together, so that the store is not filled. It is kept in memory:
-// several processes each allow as much.
+// throttle bounds registrations without an initial access token, and updates where there is none: attempts by address and
+// by client, so that nobody makes Signet check and fetch without end, and clients made by all together, so that the store
+// is not filled. It is kept in memory: several processes each allow as much.
 type throttle struct {
 	clock oauth.Clock
 	most  int // clients of all addresses in an hour
@@ -34,9 +34,9 @@ type throttle struct {
 
 // bucket leaks: what is in it is forgotten evenly, all of it in an hour.
 type bucket struct {
-	address string
-	level   float64
-	at      time.Time
+	of    string // an address or a client
+	level float64
+	at    time.Time
 }
 
 func newThrottle(clock oauth.Clock, most int) *throttle {
@@ -45,10 +45,22 @@ func newThrottle(clock oauth.Clock, most int) *throttle {
 
 // attempt counts one try of the address. When it has none left, wait says for how long.
 func (t *throttle) attempt(address string) (wait time.Duration) {
+	return t.count(subscriber(address))
+}
+
+// update counts one try of the address to change the client, of which no number of addresses has more.
+func (t *throttle) update(address, clientID string) (wait time.Duration) {
+	if wait := t.attempt(address); wait > 0 {
+		return wait
+	}
+	return t.count("client " + clientID) // which no address is
+}
+
+func (t *throttle) count(of string) (wait time.Duration) {
 	room := float64(max(t.most/addressShare, minOfAddress))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b := t.touch(subscriber(address), room)
+	b := t.touch(of, room)
 	if over := b.level + 1 - room; over > 1e-9 {
 		return time.Duration(over / room * float64(window))
 	}
@@ -57,15 +69,15 @@ func (t *throttle) attempt(address string) (wait time.Duration) {
 }
 
 // touch returns the bucket as it is now, after what has leaked out.
-func (t *throttle) touch(address string, room float64) *bucket {
+func (t *throttle) touch(of string, room float64) *bucket {
 	now := t.clock()
-	found, ok := t.known[address]
+	found, ok := t.known[of]
 	if !ok {
 		if t.order.Len() >= maxBuckets {
-			delete(t.known, t.order.Remove(t.order.Back()).(*bucket).address) //nolint:forcetypeassert // the list has nothing else
+			delete(t.known, t.order.Remove(t.order.Back()).(*bucket).of) //nolint:forcetypeassert // the list has nothing else
 		}
-		found = t.order.PushFront(&bucket{address: address, at: now})
-		t.known[address] = found
+		found = t.order.PushFront(&bucket{of: of, at: now})
+		t.known[of] = found
 	}
 	t.order.MoveToFront(found)
 	b := found.Value.(*bucket) //nolint:forcetypeassert // the list has nothing else
