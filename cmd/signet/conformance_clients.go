@@ -25,7 +25,7 @@ func (s *conformanceSetup) ensureCredentials() error {
 		return err
 	}
 	var err error
-	if s.password, _, err = s.ensureSecret(conformanceUser + ".password"); err != nil {
+	if s.password, _, err = s.ensureSecret("password"); err != nil {
 		return err
 	}
 	if s.initialToken, _, err = s.ensureSecret("initial-access-token"); err != nil { // the name is in conformance*.yaml

@@ -11,6 +11,7 @@ import (
 
 	"signet/conformance"
 	"signet/provider"
+	"signet/provider/audit"
 	"signet/provider/oauth"
 )
 
@@ -108,7 +109,7 @@ func (p *conformanceProvider) registerClients(ctx context.Context, adapt func(*o
 		return "", err
 	}
 	defer func() { err = errors.Join(err, closeKeys()) }()
-	if _, err := r.addUser(ctx, conformanceUser, oauth.Secret(p.shared.password), conformanceClaims()); err != nil {
+	if err := p.addUsers(ctx, r); err != nil {
 		return "", err
 	}
 	clients, err := p.registrations()
@@ -133,6 +134,25 @@ func (p *conformanceProvider) registerClients(ctx context.Context, adapt func(*o
 	return fmt.Sprintf("%d clients", len(clients)), nil
 }
 
+// addUsers adds a user for each run: runs at the same time log in at the same time, and one user cannot do that often.
+func (p *conformanceProvider) addUsers(ctx context.Context, r *registrar) error {
+	hash, err := hashPassword(oauth.Secret(p.shared.password))
+	if err != nil {
+		return err
+	}
+	for _, run := range p.runs {
+		id, err := oauth.NewID(r.random)
+		if err != nil {
+			return err
+		}
+		user := oauth.User{ID: id, Username: run.Name, PasswordHash: hash, Claims: conformanceClaims(), CreatedAt: r.clock().UTC()}
+		if err := r.commit(ctx, audit.UserAdded, oauth.AuditEntry{Subject: id}, oauth.StoreUser{User: user, New: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // writeJobs writes the suite's configuration of each run.
 func (p *conformanceProvider) writeJobs(o conformanceOptions) error {
 	for _, run := range p.runs {
@@ -152,7 +172,7 @@ func (p *conformanceProvider) writeJobs(o conformanceOptions) error {
 func (p *conformanceProvider) suiteSetup(run conformance.Run) conformance.Setup {
 	setup := conformance.Setup{
 		Suite: p.shared.suite, Issuer: p.config.Issuer, ResourceURL: p.config.Resources[0].ID + "/accounts",
-		Username: conformanceUser, Password: p.shared.password,
+		Username: run.Name, Password: p.shared.password,
 		Details:     json.RawMessage(`[{"type": "account_information", "actions": ["list_accounts", "read_balances"]}]`),
 		ACR:         p.config.Authentication.PasswordACR[0],
 		ApprovalURL: p.config.Issuer + "/ciba/development/{auth_req_id}/{action}",

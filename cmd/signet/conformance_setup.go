@@ -195,8 +195,5 @@ func (s *conformanceSetup) choosePorts(ctx context.Context) error {
 	return nil
 }
 
-// conformanceUser signs in to all that the suite asks for.
-const conformanceUser = "alice"
-
 // conformancePatience is for how long what is started may take until it answers.
 const conformancePatience = 30 * time.Second
