@@ -47,7 +47,7 @@ race: tools ## all tests with the race detector (needs a C compiler; slow)
 	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./...
 
 tools: ## install what the tests need and this machine lacks
-	@.ci/need curl node npm chromium mariadbd mvn haproxy nginx nginx-stream nginx-js prometheus
+	@.ci/need curl node npm chromium mariadbd mvn haproxy nginx nginx-stream nginx-js prometheus authlib requests
 	@.ci/mysql8 >/dev/null
 	@.ci/vault >/dev/null
 

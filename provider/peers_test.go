@@ -156,24 +156,30 @@ type nodeLine struct {
 
 // runNode runs a script, for which person plays the browser; it returns the steps that it took.
 func (s *site) runNode(script, settings string, person func(nodeLine) any) (steps []string) {
+	return s.converse(tool(s.t, "node"), nodePackage(s.t), []string{script, settings}, "NODE_EXTRA_CA_CERTS", person)
+}
+
+// converse runs a program that takes the file of the CAs that it trusts from an environment variable, writes a
+// nodeLine at a time, and reads person's answer to each that is no step. It returns the steps.
+func (s *site) converse(program, dir string, args []string, trust string, person func(nodeLine) any) (steps []string) {
 	t := s.t
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	node := exec.CommandContext(ctx, tool(t, "node"), script, settings)
-	node.Dir = nodePackage(t)
-	node.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+filepath.Join(s.dir, "pki", "ca.pem"))
+	peer := exec.CommandContext(ctx, program, args...)
+	peer.Dir = dir
+	peer.Env = append(os.Environ(), trust+"="+filepath.Join(s.dir, "pki", "ca.pem"), "PYTHONDONTWRITEBYTECODE=1")
 	var trouble bytes.Buffer
-	node.Stderr = &trouble
-	in, err := node.StdinPipe()
+	peer.Stderr = &trouble
+	in, err := peer.StdinPipe()
 	must(t, err)
-	out, err := node.StdoutPipe()
+	out, err := peer.StdoutPipe()
 	must(t, err)
-	must(t, node.Start())
+	must(t, peer.Start())
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		var said nodeLine
 		if err := json.Unmarshal(lines.Bytes(), &said); err != nil {
-			t.Errorf("%s: %q", script, lines.Text())
+			t.Errorf("%s: %q", args[0], lines.Text())
 		}
 		if said.Step != "" {
 			steps = append(steps, said.Step)
@@ -181,8 +187,8 @@ func (s *site) runNode(script, settings string, person func(nodeLine) any) (step
 		}
 		must(t, json.NewEncoder(in).Encode(person(said)))
 	}
-	if err := node.Wait(); err != nil {
-		t.Errorf("%s: %v\n%s", script, err, trouble.String())
+	if err := peer.Wait(); err != nil {
+		t.Errorf("%s: %v\n%s", args[0], err, trouble.String())
 	}
 	return steps
 }
