@@ -67,6 +67,10 @@ func (p *Provider) authorization(h *handlers, s parts, sessions *session.Manager
 			tokens, changes, err := front.Tokens(ctx, client, profile, grant, user)
 			return authorize.FrontTokens(tokens), changes, err
 		},
+		FrontIDToken: func(ctx context.Context, client *oauth.Client, profile oauth.Profile, grant oauth.Grant, user oauth.EndUser) (authorize.FrontTokens, error) {
+			decided, err := front.IDToken(ctx, client, profile, grant, user)
+			return authorize.FrontTokens(decided), err
+		},
 		ErrorPage: pages.WriteError, FormPostPage: pages.WriteForm,
 		Issuer: c.Issuer, ResumePath: pathResume, PushEndpoints: p.atBothDoors(pathPush), Audiences: p.atBothDoors(pathToken),
 		Floor: s.floor, Scopes: c.scopeNames(), Resources: c.resourceIDs(), ACRs: c.Authentication.PasswordACR,

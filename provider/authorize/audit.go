@@ -29,6 +29,7 @@ func (e *Endpoint) entries(ctx context.Context, p progress, out handout, user oa
 	if out.code == "" {
 		event = audit.TokenIssued
 	}
+	about.DecisionID = out.front.DecisionID
 	about.Detail = withAnswer(about.Detail, p.waiting.Request, out)
 	entry, err := e.recorder.Change(event, about)
 	return append(changes, entry), err
@@ -58,8 +59,8 @@ func withAnswer(detail map[string]any, req oauth.AuthorizationRequest, out hando
 	if carries(req.ResponseType, partIDToken) {
 		detail["id_token"] = true
 	}
-	if out.access.JTI != "" {
-		detail["access_token"] = out.access.JTI
+	if out.front.JTI != "" {
+		detail["access_token"] = out.front.JTI
 	}
 	return detail
 }

@@ -144,6 +144,55 @@ func TestClaimsOfTheIDTokenInFront(t *testing.T) {
 	}
 }
 
+// Policy is asked once about the tokens of an answer. What it withholds is not in the ID token, what it adds is, and its
+// lifetime is the ID token's. A profile without an implicit flow has an ID token that says nothing of the user.
+func TestPolicyOfTheIDTokenInFront(t *testing.T) {
+	for _, test := range []struct {
+		client, responseType string
+		decision             string // "" = policy is not asked
+		want                 []any  // name, email, tier, lifetime
+	}{
+		{"web", "id_token", "d2", []any{nil, "anna@bank.example", "gold", 90.0}},
+		{"web", "code id_token", "d2", []any{nil, "anna@bank.example", "gold", 90.0}},
+		{"web", "id_token token", "d1", []any{nil, "anna@bank.example", "gold", 90.0}},
+		{"web", "code id_token token", "d1", []any{nil, "anna@bank.example", "gold", 90.0}},
+		{"advanced", "code id_token", "", []any{nil, nil, nil, 600.0}},
+	} {
+		r, _ := agreedTo(t, test.client)
+		r.withheld, r.idClaims = oauth.Scope{"profile"}, map[string]any{"tier": "gold"}
+		v := front(test.responseType, "scope", "openid profile", "claims", `{"id_token":{"email":null}}`)
+		if test.client == "advanced" {
+			r.store.Clients["advanced"].Scope += " email"
+			v = withObject("advanced", r.object("advanced", "response_type", "code id_token", "scope", "openid", "claims",
+				map[string]any{"id_token": map[string]any{"email": nil}}))
+		}
+		got := opened(t, r.answerOf(r.get(v), callback).Get("id_token"))
+		if diff := cmp.Diff(test.want, []any{got["name"], got["email"], got["tier"], got["exp"].(float64) - got["iat"].(float64)}); diff != "" {
+			t.Errorf("%s %s: %s", test.client, test.responseType, diff)
+		}
+		commit := r.store.Commits[0]
+		if entry := commit[len(commit)-1].(oauth.RecordAudit).Entry; entry.DecisionID != test.decision || strings.Join(r.decisions, " ") != test.decision {
+			t.Errorf("%s %s: decisions %v, audited %q", test.client, test.responseType, r.decisions, entry.DecisionID)
+		}
+	}
+}
+
+// What the client's registration has lost does not leave, though the grant has it.
+func TestClaimsTheClientHasLost(t *testing.T) {
+	r := newRig(t)
+	p := progress{destination: destination{party: party{client: &oauth.Client{Scope: "openid"}}}}
+	p.waiting.Request.ResponseType = oauth.ResponseIDToken
+	out := handout{front: FrontTokens{Scope: oauth.Scope{"openid", "profile"}, DecisionID: "d1"}}
+	out.grant.Claims.IDToken = map[string]oauth.ClaimRequest{"email": {}}
+	if claims, err := r.userClaims(t.Context(), p, oauth.EndUser{ID: "u1"}, out); err != nil || len(claims) != 0 {
+		t.Errorf("%v, %v", claims, err)
+	}
+	p.client.Scope = "openid profile email"
+	if claims, err := r.userClaims(t.Context(), p, oauth.EndUser{ID: "u1"}, out); err != nil || len(claims) != 3 {
+		t.Errorf("%v, %v", claims, err)
+	}
+}
+
 func FuzzClaims(f *testing.F) {
 	for _, seed := range []string{
 		`{"userinfo":{"name":null},"id_token":{"acr":{"essential":true,"values":["a"]},"sub":{"value":"u1"}}}`, `{"id_token":{"name":[]}}`, `{`, ``,

@@ -78,7 +78,7 @@ func needsLogin(s situation) bool {
 
 // needsConsent looks at the grant that would come of the request: what a merge keeps is issued again.
 func needsConsent(s situation) bool {
-	if slices.Contains(s.request.Prompt, promptConsent) || !assured(s.client, s.request.RedirectURI) {
+	if slices.Contains(s.request.Prompt, promptConsent) || !assured(s.client, s.request) {
 		return true
 	}
 	grant := s.outcome.grant
@@ -91,12 +91,13 @@ func needsConsent(s situation) bool {
 	return !s.consent.Covers(reach(grant.Scope, grant.Claims), grant.Resources, s.now)
 }
 
-// assured says whether the client's identity is certain enough to skip a consent given before. A public
-// client at a private-use scheme or on loopback can be any program (RFC 8252 section 8.6).
-func assured(client *oauth.Client, redirectURI string) bool {
-	if !client.Public() {
+// assured says whether the client's identity is certain enough to skip a consent given before. At a private-use scheme
+// or on loopback there can be any program (RFC 8252 section 8.6), unless what it gets is of use only to a client that
+// authenticates: a code, and nothing beside it.
+func assured(client *oauth.Client, req oauth.AuthorizationRequest) bool {
+	if !client.Public() && !carriesToken(req.ResponseType) {
 		return true
 	}
-	u, err := url.Parse(redirectURI)
+	u, err := url.Parse(req.RedirectURI)
 	return err == nil && u.Scheme == "https"
 }

@@ -34,6 +34,7 @@ func TestDecide(t *testing.T) {
 		scope   oauth.Scope
 		target  []string
 		uri     string
+		answer  string // response type
 		client  *oauth.Client
 		consent oauth.Consent
 		details oauth.Details
@@ -78,6 +79,12 @@ func TestDecide(t *testing.T) {
 		{name: "public at https", user: loggedIn(0), client: public, consent: agreed, want: "code"},
 		{name: "public on loopback", user: loggedIn(0), client: public, uri: "http://127.0.0.1:1/cb", consent: agreed, want: "consent"},
 		{name: "public at its own scheme", user: loggedIn(0), client: public, uri: "com.example:/cb", consent: agreed, want: "consent"},
+		{name: "public in front at https", user: loggedIn(0), client: public, answer: "id_token token", consent: agreed, want: "code"},
+		{name: "confidential on loopback, a code", user: loggedIn(0), uri: "http://127.0.0.1:1/cb", answer: "code", consent: agreed, want: "code"},
+		{name: "confidential on loopback, an ID token", user: loggedIn(0), uri: "http://127.0.0.1:1/cb", answer: "id_token", consent: agreed, want: "consent"},
+		{name: "confidential on loopback, an access token", user: loggedIn(0), uri: "http://127.0.0.1:1/cb", answer: "code token", consent: agreed, want: "consent"},
+		{name: "confidential at its own scheme, an ID token and a code", user: loggedIn(0), uri: "com.example:/cb", answer: "code id_token", consent: agreed, want: "consent"},
+		{name: "confidential at https, both tokens", user: loggedIn(0), answer: "id_token token", consent: agreed, want: "code"},
 		{name: "the same, silently", user: loggedIn(0), client: public, uri: "com.example:/cb", prompt: []string{"none"}, consent: agreed, want: "consent_required"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -87,6 +94,7 @@ func TestDecide(t *testing.T) {
 			}
 			s.request = oauth.AuthorizationRequest{
 				Prompt: test.prompt, MaxAge: test.maxAge, Scope: test.scope, Resources: test.target, RedirectURI: test.uri, Details: test.details,
+				ResponseType: test.answer,
 			}
 			if test.scope == nil {
 				s.request.Scope = oauth.Scope{"openid", "accounts"}

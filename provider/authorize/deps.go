@@ -83,14 +83,21 @@ type Decrypter interface {
 // 3.2.2.5 and 3.3.2.5). Nothing is stored by it: the changes go into the commit of the answer. Package token has one.
 type Front func(ctx context.Context, c *oauth.Client, p oauth.Profile, grant oauth.Grant, user oauth.EndUser) (FrontTokens, []oauth.Change, error)
 
-// FrontTokens is an access token that leaves in an authorization response.
+// FrontIDToken decides about the ID token of an authorization response that has no access token: no AccessToken comes
+// back. Package token has one.
+type FrontIDToken func(ctx context.Context, c *oauth.Client, p oauth.Profile, grant oauth.Grant, user oauth.EndUser) (FrontTokens, error)
+
+// FrontTokens is an access token that leaves in an authorization response, and what an ID token may say that leaves with
+// it, or without any.
 type FrontTokens struct {
-	AccessToken oauth.Secret
+	AccessToken oauth.Secret // "" = none
 	TokenType   string
-	ExpiresIn   int64 // seconds
-	Scope       oauth.Scope
+	ExpiresIn   int64       // seconds
+	Scope       oauth.Scope // granted by policy
 	JTI         string
-	DecisionID  string // of the policy's decision
+	DecisionID  string         // of the policy's decision
+	IDClaims    map[string]any // of the ID token, by policy
+	IDLifetime  time.Duration
 }
 
 // Deps is what the endpoint works with. All fields are required unless they say otherwise.
@@ -105,9 +112,10 @@ type Deps struct {
 	Issue        *issue.Issuer
 	Hints        issue.Hints
 	Subjects     Subjects
-	Front        Front     // may be nil while no response type of ResponseTypes has an access token in front
-	Fetch        Fetcher   // gets request objects by reference (OpenID Connect Core section 6.2); nil = none is
-	Decrypt      Decrypter // nil = encrypted request objects are refused
+	Front        Front        // may be nil while no response type of ResponseTypes has an access token in front
+	FrontIDToken FrontIDToken // may be nil while none has an ID token there
+	Fetch        Fetcher      // gets request objects by reference (OpenID Connect Core section 6.2); nil = none is
+	Decrypt      Decrypter    // nil = encrypted request objects are refused
 	// ErrorPage answers with a page for people, where redirecting would be unsafe, and logs err.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, err error)
 	// FormPostPage answers with a form that carries fields to action by POST when the user presses its
@@ -144,7 +152,7 @@ type Deps struct {
 	InteractionLifetime time.Duration // login and consent together
 	PushedLifetime      time.Duration // of a request_uri, in whole seconds; the profile's cap holds besides
 	ResponseLifetime    time.Duration // of a JWT-secured answer (JARM section 2.1)
-	IDTokenLifetime     time.Duration // of an ID token in the answer
+	IDTokenLifetime     time.Duration // of an ID token in the answer about which policy is not asked
 
 	Clock  oauth.Clock
 	Random oauth.Random
@@ -172,6 +180,7 @@ func (d Deps) validate() error {
 	for _, t := range d.ResponseTypes {
 		need(slices.Contains(ResponseTypes(), t), "a known response type, instead of "+strconv.Quote(t)+" in ResponseTypes,")
 		need(!carries(t, partToken) || d.Front != nil, "Front, for "+strconv.Quote(t)+" in ResponseTypes,")
+		need(!carries(t, partIDToken) || d.FrontIDToken != nil, "FrontIDToken, for "+strconv.Quote(t)+" in ResponseTypes,")
 	}
 	need(d.ErrorPage != nil, "ErrorPage")
 	need(d.FormPostPage != nil, "FormPostPage")

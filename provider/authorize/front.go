@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -17,7 +18,7 @@ func (e *Endpoint) successful(r *http.Request, p progress, user oauth.EndUser, o
 	if out.code != "" {
 		answer.Set("code", out.code.Reveal())
 	}
-	if access := out.access; access.AccessToken != "" { // RFC 6749 section 4.2.2
+	if access := out.front; access.AccessToken != "" { // RFC 6749 section 4.2.2
 		answer.Set("access_token", access.AccessToken.Reveal())
 		answer.Set("token_type", access.TokenType)
 		answer.Set("expires_in", strconv.FormatInt(access.ExpiresIn, 10))
@@ -42,32 +43,71 @@ func (e *Endpoint) successful(r *http.Request, p progress, user oauth.EndUser, o
 	return e.seal(r.Context(), p.destination, answer)
 }
 
+// inFront asks policy about the tokens of the answer: once, whether one or both are in it. Where the profile has no
+// implicit flow, the ID token of the hybrid one says who logged in, how and when, and policy is not asked.
+func (e *Endpoint) inFront(
+	ctx context.Context, p progress, grant oauth.Grant, user oauth.EndUser,
+) (tokens FrontTokens, changes []oauth.Change, err error) {
+	responseType := p.waiting.Request.ResponseType
+	switch {
+	case carries(responseType, partToken):
+		tokens, changes, err = e.deps.Front(ctx, p.client, p.profile, grant, user)
+	case needsImplicit(p.profile, responseType):
+		tokens, err = e.deps.FrontIDToken(ctx, p.client, p.profile, grant, user)
+	default:
+		return FrontTokens{}, nil, nil
+	}
+	if err == nil && carries(responseType, partIDToken) && !tokens.Scope.Has(oauth.ScopeOpenID) {
+		err = noOpenID(tokens.DecisionID)
+	}
+	if err != nil {
+		return FrontTokens{}, nil, err
+	}
+	return tokens, changes, nil
+}
+
+// noOpenID refuses an answer that cannot have the ID token that it was asked for.
+func noOpenID(decision string) *oauth.Refusal {
+	denial := oauth.Errorf(oauth.AccessDenied, "refused by policy").Because(errors.New("policy withholds openid, and an ID token is asked for"))
+	denial.Decision = decision
+	return &oauth.Refusal{Err: denial, Detail: map[string]any{"rules": []string{"token/openid"}}}
+}
+
 // idToken makes the ID token of the answer, which vouches for all that is beside it (OpenID Connect Core sections
 // 3.2.2.10 and 3.3.2.11, FAPI 1.0 Advanced section 5.2.2.1). entitled has seen to it that it is signed.
 func (e *Endpoint) idToken(ctx context.Context, p progress, user oauth.EndUser, out handout) (string, error) {
-	claims, err := e.userClaims(ctx, p.waiting.Request.ResponseType, user, out.grant)
+	claims, err := e.userClaims(ctx, p, user, out)
 	if err != nil {
 		return "", err
 	}
+	lifetime := e.deps.IDTokenLifetime
+	if out.front.IDLifetime > 0 {
+		lifetime = out.front.IDLifetime
+	}
 	return e.deps.Issue.IDTokenBeside(ctx, issue.Mandate{
 		Now: e.deps.Clock(), Client: p.client, Nonce: p.waiting.Request.Nonce, AllowedAlgs: p.profile.SigningAlgs,
-		IDLifetime: e.deps.IDTokenLifetime, UserClaims: claims,
-	}, user, issue.Beside{AccessToken: out.access.AccessToken, Code: out.code, State: p.state})
+		IDLifetime: lifetime, IDClaims: out.front.IDClaims, UserClaims: claims,
+	}, user, issue.Beside{AccessToken: out.front.AccessToken, Code: out.code, State: p.state})
 }
 
 // userClaims are those that were asked for in the ID token. Where no access token is ever issued the scope's come with
-// them: they cannot be had at the userinfo endpoint (OpenID Connect Core section 5.4).
-func (e *Endpoint) userClaims(ctx context.Context, responseType string, user oauth.EndUser, grant oauth.Grant) (map[string]any, error) {
-	var scope oauth.Scope
-	if responseType == oauth.ResponseIDToken {
-		scope = grant.Scope
+// them: they cannot be had at the userinfo endpoint (OpenID Connect Core section 5.4). There are none that policy has
+// not been asked about: the token endpoint has them then (OpenID Connect Core section 3.3.3.6).
+func (e *Endpoint) userClaims(ctx context.Context, p progress, user oauth.EndUser, out handout) (map[string]any, error) {
+	if out.front.DecisionID == "" {
+		return nil, nil
 	}
-	if len(scope) == 0 && len(grant.Claims.IDToken) == 0 {
+	var scope oauth.Scope
+	if p.waiting.Request.ResponseType == oauth.ResponseIDToken {
+		scope = out.front.Scope
+	}
+	requested := out.grant.Claims.IDToken
+	if len(scope) == 0 && len(requested) == 0 {
 		return nil, nil
 	}
 	account, err := e.deps.Store.User(ctx, user.ID)
 	if err != nil {
 		return nil, err
 	}
-	return account.ClaimsFor(scope, grant.Claims.IDToken), nil
+	return issue.ClaimsFor(account, p.client, scope, requested), nil
 }

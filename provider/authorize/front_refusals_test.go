@@ -5,7 +5,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"signet/provider/binding"
 	"signet/provider/oauth"
 )
 
@@ -31,6 +33,8 @@ func TestResponseTypesThatAreRefused(t *testing.T) {
 		{"hybrid token without the implicit grant", "code token", "#", code, oauth.UnauthorizedClient},
 		{"bound by certificate", "id_token token", "#", func(c *oauth.Client) { c.BoundAccessTokens = true }, oauth.UnauthorizedClient},
 		{"bound by DPoP", "code token", "#", func(c *oauth.Client) { c.DPoPBound = true }, oauth.UnauthorizedClient},
+		{"authenticates by certificate", "code token", "#", func(c *oauth.Client) { c.AuthMethod = oauth.AuthTLS }, oauth.UnauthorizedClient},
+		{"authenticates by one of its own", "id_token token", "#", func(c *oauth.Client) { c.AuthMethod = oauth.AuthSelfSignedTLS }, oauth.UnauthorizedClient},
 		{"unsigned in front", "id_token", "#", func(c *oauth.Client) { c.IDTokenAlg = oauth.AlgNone }, oauth.UnauthorizedClient},
 		{"unsigned in the hybrid flow", "code id_token token", "#", func(c *oauth.Client) { c.IDTokenAlg = oauth.AlgNone }, oauth.UnauthorizedClient},
 		{"FAPI 1.0", "id_token token", "#", func(c *oauth.Client) { c.Profile = oauth.ProfileFAPI1Advanced }, oauth.InvalidRequest},
@@ -71,6 +75,9 @@ func TestResponseTypesOfTheServer(t *testing.T) {
 	if _, err := New(Deps{ResponseTypes: []string{"token"}}); err == nil || !strings.Contains(err.Error(), `"token"`) {
 		t.Errorf("a response type that there is not: %v", err)
 	}
+	if _, err := New(Deps{ResponseTypes: []string{"code id_token"}}); err == nil || !strings.Contains(err.Error(), "FrontIDToken") {
+		t.Errorf("nobody decides about the ID token: %v", err)
+	}
 	if _, err := New(Deps{ResponseTypes: []string{"code token"}}); err == nil || !strings.Contains(err.Error(), "Front") {
 		t.Errorf("nobody makes the token: %v", err)
 	}
@@ -84,6 +91,7 @@ func TestResponseTypeTakenAwayMeanwhile(t *testing.T) {
 		"its grant type":   func(r *rig) { r.store.Clients["web"].GrantTypes = []string{oauth.GrantAuthorizationCode} },
 		"by its profile":   func(r *rig) { r.store.Clients["web"].Profile = oauth.ProfileFAPI2Security },
 		"by its algorithm": func(r *rig) { r.store.Clients["web"].IDTokenAlg = oauth.AlgNone },
+		"by its method":    func(r *rig) { r.store.Clients["web"].AuthMethod = oauth.AuthTLS },
 		"by its binding":   func(r *rig) { r.store.Clients["web"].BoundAccessTokens = true },
 		"its claims' scope": func(r *rig) {
 			r.store.Clients["web"].Scope = "openid accounts"
@@ -203,6 +211,7 @@ func TestPKCEOnlyWhereItMustBe(t *testing.T) {
 // What has no place in an answer through the browser.
 func TestWhatNeedsTheTokenEndpoint(t *testing.T) {
 	details := []string{"authorization_details", `[{"type":"payment"}]`}
+	key := []string{"dpop_jkt", jkt}
 	for _, test := range []struct {
 		responseType string
 		changes      []string
@@ -211,6 +220,9 @@ func TestWhatNeedsTheTokenEndpoint(t *testing.T) {
 		{"code token", details, true},
 		{"id_token token", details, true},
 		{"code id_token", details, false},
+		{"code token", key, true},
+		{"code id_token token", key, true},
+		{"code id_token", key, false},
 		{"id_token", []string{"grant_management_action", "create"}, true},
 		{"id_token token", []string{"grant_management_action", "create"}, true},
 		{"code token", []string{"grant_management_action", "create"}, false},
@@ -224,29 +236,84 @@ func TestWhatNeedsTheTokenEndpoint(t *testing.T) {
 	}
 }
 
+// A push with a proof binds what comes of it as dpop_jkt does.
+func TestNoProofForATokenInFront(t *testing.T) {
+	for responseType, refused := range map[string]bool{"code": false, "code id_token": false, "code token": true} {
+		r := newRig(t)
+		r.sender = binding.Sender{Confirmation: oauth.Confirmation{JKT: jkt}}
+		status, answer := r.push("web", front(responseType))
+		if (status != http.StatusCreated) != refused || refused && answer["error"] != "invalid_request" {
+			t.Errorf("%s: %d %v", responseType, status, answer)
+		}
+	}
+}
+
+// What a merge keeps is issued again: details of before are no more for a token in front than those of the request, and
+// the user is not asked first.
+func TestNoTokenInFrontForDetailsOfBefore(t *testing.T) {
+	for _, test := range []struct {
+		responseType, action string
+		refused              bool
+	}{
+		{"code token", "merge", true}, {"code id_token token", "merge", true}, {"code id_token", "merge", false}, {"code token", "replace", false},
+	} {
+		r := newRig(t)
+		user := r.login("u1")
+		plain := oauth.Grant{
+			ID: "g1", ClientID: "web", UserID: "u1", Scope: oauth.Scope{"openid"}, Managed: true, UpdatedAt: r.now.Add(-1), ExpiresAt: r.now.Add(time.Hour),
+		}
+		detailed := plain
+		detailed.Details = oauth.Details{payment("1")}
+		v := front(test.responseType, "grant_management_action", test.action, "grant_id", "g1")
+		r.store.Grants["g1"] = detailed
+		res := r.get(v)
+		if refused := len(r.asked) == 0; refused != test.refused || refused && r.answerOf(res, callback).Get("error") != "invalid_request" {
+			t.Errorf("%s, %s: %q", test.responseType, test.action, res.Header.Get("Location"))
+		}
+		if !test.refused {
+			continue
+		}
+		r.store.Grants["g1"] = plain
+		r.get(v)
+		r.store.Grants["g1"] = detailed // while the user reads the page
+		if answer := r.answerOf(r.do(r.Resume(), http.MethodPost, r.resumeURL(), approve(user)), callback); answer.Get("error") != "invalid_request" {
+			t.Errorf("meanwhile: %v", answer)
+		}
+	}
+}
+
 // Nothing leaves of an answer of which a part is refused, or cannot be made.
 func TestNoPartLeavesAlone(t *testing.T) {
 	denied := oauth.Errorf(oauth.AccessDenied, "refused by policy")
 	denied.Decision = "d9"
+	const all = "code id_token token"
+	refuses := func(r *rig) {
+		r.frontErr = &oauth.Refusal{Err: denied, Detail: map[string]any{"rules": []string{"token/hours"}}}
+	}
+	withholds := func(r *rig) { r.withheld = oauth.Scope{"openid"} }
+	out := func(r *rig) { r.frontErr = oauth.Errorf(oauth.TemporarilyUnavailable, "out") }
 	for _, test := range []struct {
-		name   string
-		change func(*rig)
-		want   string
+		name, responseType string
+		change             func(*rig)
+		want, decision     string
 	}{
-		{"the policy refuses", func(r *rig) {
-			r.frontErr = &oauth.Refusal{Err: denied, Detail: map[string]any{"rules": []string{"token/hours"}}}
-		}, "access_denied"},
-		{"the policy is out", func(r *rig) { r.frontErr = oauth.Errorf(oauth.TemporarilyUnavailable, "out") }, "temporarily_unavailable"},
-		{"nothing can be signed", func(r *rig) { r.failing = oauth.ErrUnavailable }, "temporarily_unavailable"},
-		{"nothing can be kept", func(r *rig) { r.store.FailWrite = errDisk }, "server_error"},
-		{"the session has no state", func(r *rig) {
+		{"the policy refuses", all, refuses, "access_denied", "d9"},
+		{"the policy refuses the ID token alone", "id_token", refuses, "access_denied", "d9"},
+		{"the policy refuses the ID token beside a code", "code id_token", refuses, "access_denied", "d9"},
+		{"the policy withholds openid", all, withholds, "access_denied", "d1"},
+		{"the policy withholds openid from the ID token", "code id_token", withholds, "access_denied", "d2"},
+		{"the policy is out", all, out, "temporarily_unavailable", ""},
+		{"the policy is out, for the ID token alone", "id_token", out, "temporarily_unavailable", ""},
+		{"nothing can be signed", all, func(r *rig) { r.failing = oauth.ErrUnavailable }, "temporarily_unavailable", ""},
+		{"nothing can be kept", all, func(r *rig) { r.store.FailWrite = errDisk }, "server_error", ""},
+		{"the session has no state", all, func(r *rig) {
 			r.deps.SessionState = func(*http.Request, *oauth.Client, string) (string, error) { return "", errDisk }
-		}, "server_error"},
+		}, "server_error", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r, _ := agreedTo(t, "web")
 			test.change(r)
-			res := r.get(front("code id_token token"))
+			res := r.get(front(test.responseType))
 			answer := r.answerOf(res, callback)
 			if answer.Get("error") != test.want || answer.Has("code") || answer.Has("id_token") || answer.Has("access_token") || !strings.HasPrefix(res.Header.Get("Location"), callback+"#") {
 				t.Errorf("answer %v", answer)
@@ -257,7 +324,7 @@ func TestNoPartLeavesAlone(t *testing.T) {
 			if test.want != "access_denied" {
 				return
 			}
-			if len(r.store.Spooled) != 1 || r.store.Spooled[0].DecisionID != "d9" || r.store.Spooled[0].Detail["rules"] == nil || r.store.Spooled[0].Detail["error"] != "access_denied" {
+			if len(r.store.Spooled) != 1 || r.store.Spooled[0].DecisionID != test.decision || r.store.Spooled[0].Detail["rules"] == nil || r.store.Spooled[0].Detail["error"] != "access_denied" {
 				t.Errorf("audit %+v", r.store.Spooled)
 			}
 		})

@@ -88,6 +88,9 @@ func (e *Endpoint) foresee(ctx context.Context, p progress, now time.Time) (outc
 	} else {
 		grant.Scope, grant.Resources, grant.Details, grant.Claims = req.Scope, req.Resources, req.Details, req.Claims
 	}
+	if len(grant.Details) > 0 && carries(req.ResponseType, partToken) { // as checkDetails does those of the request itself
+		return outcome{}, oauth.Errorf(oauth.InvalidRequest, "the grant has authorization_details: it needs a response type without an access token in the answer")
+	}
 	if until.After(grant.ExpiresAt) {
 		grant.ExpiresAt = until
 	}

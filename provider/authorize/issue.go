@@ -76,9 +76,9 @@ func (e *Endpoint) uncommitted(w http.ResponseWriter, r *http.Request, p progres
 
 // handout is what an approval gives the client.
 type handout struct {
-	code   oauth.Secret // "" = none
-	access FrontTokens  // the zero one = none
-	grant  oauth.Grant  // that both are good for
+	code  oauth.Secret // "" = none
+	front FrontTokens  // what policy lets leave here; the zero one = it was not asked
+	grant oauth.Grant  // that both are good for
 }
 
 // approval returns what the client is given, and the one commit that makes it good.
@@ -98,13 +98,11 @@ func (e *Endpoint) approval(ctx context.Context, p progress, o outcome, user oau
 		}
 		changes = append(changes, e.storeCode(p, out, user, now))
 	}
-	if carries(req.ResponseType, partToken) {
-		var implied []oauth.Change
-		if out.access, implied, err = e.deps.Front(ctx, p.client, p.profile, grant, user); err != nil {
-			return handout{}, nil, err
-		}
-		changes = append(changes, implied...)
+	var implied []oauth.Change
+	if out.front, implied, err = e.inFront(ctx, p, grant, user); err != nil {
+		return handout{}, nil, err
 	}
+	changes = append(changes, implied...)
 	changes = append(append(changes, joins(p, grant, user)), p.answered(now)...)
 	if given {
 		changes = append(changes, e.agreed(p.client, p.waiting.Request, user, now)...)

@@ -41,7 +41,7 @@ func (e *Endpoint) open(ctx context.Context, from *inquiry) error {
 	if err != nil || compact == "" {
 		return err
 	}
-	if compact, err = e.decrypted(ctx, compact); err != nil {
+	if compact, err = e.decrypted(ctx, *from, compact); err != nil {
 		return err
 	}
 	inside, signed, err := e.readObject(ctx, *from, compact)
@@ -72,13 +72,16 @@ func (e *Endpoint) passed(ctx context.Context, from *inquiry) (string, error) {
 }
 
 // decrypted opens a request object that is encrypted (OpenID Connect Core section 6.1, RFC 9101 section 6.1): in it is
-// another JWT, signed or not.
-func (e *Endpoint) decrypted(ctx context.Context, compact string) (string, error) {
+// another JWT, signed or not. The key's work, which may be another machine's, is not to be had by strangers: the client
+// has to be registered for it, or to have authenticated.
+func (e *Endpoint) decrypted(ctx context.Context, from inquiry, compact string) (string, error) {
 	switch {
 	case !jose.IsEncrypted(compact):
 		return compact, nil
 	case e.deps.Decrypt == nil:
 		return "", oauth.Errorf(oauth.InvalidRequestObject, "encrypted request objects are not supported")
+	case from.client.RequestObjectEncAlg == "" && (!from.pushed || from.client.Public()):
+		return "", unreadable(errNoEncryption)
 	}
 	payload, err := e.deps.Decrypt.Decrypt(ctx, compact)
 	if err == nil {
@@ -88,9 +91,17 @@ func (e *Endpoint) decrypted(ctx context.Context, compact string) (string, error
 	if slices.ContainsFunc([]error{jose.ErrMalformed, jose.ErrAlgorithm, jose.ErrUnknownKey, jose.ErrDecryption}, func(fault error) bool {
 		return errors.Is(err, fault)
 	}) {
-		return "", oauth.Errorf(oauth.InvalidRequestObject, "the request object is not encrypted to a key of this server with an algorithm that it has").Because(err)
+		return "", unreadable(err)
 	}
 	return "", oauth.Errorf(oauth.TemporarilyUnavailable, "request objects cannot be decrypted at present").Because(err)
+}
+
+// errNoEncryption is a hint for the log.
+var errNoEncryption = errors.New("the client is registered without request_object_encryption_alg, and has not pushed the request")
+
+func unreadable(cause error) *oauth.Error {
+	const text = "the request object is not encrypted to a key of this server with an algorithm that it has"
+	return oauth.Errorf(oauth.InvalidRequestObject, text).Because(cause)
 }
 
 // readObject verifies a request object with the client's keys (RFC 9101 section 6.2), if it may not be unsigned, and

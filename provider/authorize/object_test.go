@@ -10,6 +10,7 @@ import (
 
 	"signet/provider/jose"
 	"signet/provider/oauth"
+	"signet/provider/web"
 )
 
 // bare are the claims of an object that says nothing of itself, as OpenID Connect Core section 6.1 allows.
@@ -31,6 +32,7 @@ func TestWhatStandsBesideARequestObject(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
+			r.store.Clients["app"].RequestObjectEncAlg = jose.DecryptionAlg
 			r.get(withObject("app", object(r), "state", "outside", "nonce", "outside", "scope", "openid profile", "login_hint", "anna",
 				"redirect_uri", "https://evil.example/", "request_uri", ""))
 			if len(r.asked) != 1 {
@@ -231,6 +233,7 @@ func TestEncryptedObjects(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRig(t)
+			r.store.Clients["app"].RequestObjectEncAlg = jose.DecryptionAlg
 			if test.change != nil {
 				test.change(r)
 			}
@@ -249,8 +252,39 @@ func TestEncryptedObjects(t *testing.T) {
 	}
 }
 
+// A stranger does not make the key work: the client is registered for it or has authenticated. What is refused for that
+// is refused as what cannot be read.
+func TestWhoMayMakeTheKeyWork(t *testing.T) {
+	r := newRig(t)
+	r.deps.Fetch, r.store.Clients["app"].RequestURIs = r, []string{at}
+	object := encrypted(t, r.object("app"))
+	r.documents = map[string]string{at: object}
+	r.store.Clients["app"].RequestObjectEncAlg = jose.DecryptionAlg
+	unreadable := r.answerOf(r.get(withObject("app", object[:len(object)-4]+"AAAA")), callback).Get("error_description")
+	r.store.Clients["app"].RequestObjectEncAlg = ""
+	r.failing = errDisk // of the key: it would be another error
+	for name, v := range map[string]url.Values{"by value": withObject("app", object), "by reference": refer("app", at)} {
+		answer := r.answerOf(r.get(v), callback)
+		if answer.Get("error") != "invalid_request_object" || answer.Get("error_description") != unreadable {
+			t.Errorf("%s: %v", name, answer)
+		}
+	}
+	if status, answer := r.push("app", withObject("app", object)); status != http.StatusServiceUnavailable {
+		t.Errorf("pushed: the key is not asked: %v", answer)
+	}
+	public := inquiry{party: party{client: &oauth.Client{AuthMethod: oauth.AuthNone}}, pushed: true}
+	if _, err := r.decrypted(t.Context(), public, object); err == nil || web.Public(err).Code != oauth.InvalidRequestObject {
+		t.Errorf("pushed by a public client: %v", err)
+	}
+	r.failing = nil
+	if status, answer := r.push("app", withObject("app", object)); status != http.StatusCreated {
+		t.Errorf("pushed: %v", answer)
+	}
+}
+
 func TestEncryptedObjectsOfFAPI(t *testing.T) {
 	r := newRig(t)
+	r.store.Clients["advanced"].RequestObjectEncAlg = jose.DecryptionAlg
 	object := encrypted(t, r.object("advanced", "response_type", "code id_token"))
 	if r.get(withObject("advanced", object)); len(r.asked) != 1 || !r.asked[0].Request.Signed {
 		t.Errorf("asked %+v", r.asked)

@@ -81,7 +81,7 @@ func (e *Endpoint) validatePushed(ctx context.Context, from inquiry) (oauth.Auth
 }
 
 // bindCode binds the code to the DPoP key whose proof came with the push (RFC 9449 section 10.1); "" = none came.
-func bindCode(req *oauth.AuthorizationRequest, proved string) error {
+func bindCode(req *oauth.AuthorizationRequest, proved string) *oauth.Error {
 	if proved == "" {
 		return nil
 	}
@@ -89,7 +89,7 @@ func bindCode(req *oauth.AuthorizationRequest, proved string) error {
 		return oauth.Errorf(oauth.InvalidDPoPProof, "dpop_jkt is not the key of the DPoP proof")
 	}
 	req.DPoPJKT = proved
-	return nil
+	return checkBinding(*req)
 }
 
 // keepPushed returns a new request_uri and what keeps the request at it.

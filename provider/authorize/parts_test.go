@@ -93,15 +93,33 @@ func (r *rig) Check(_ *oauth.Client, raw string) (oauth.Details, *oauth.Error) {
 
 // front implements Front: one access token, and a change that stands for those that it implies.
 func (r *rig) front(_ context.Context, c *oauth.Client, p oauth.Profile, grant oauth.Grant, user oauth.EndUser) (FrontTokens, []oauth.Change, error) {
-	if r.frontErr != nil {
-		return FrontTokens{}, nil, r.frontErr
+	decided, err := r.decided("d1", grant)
+	if err != nil {
+		return FrontTokens{}, nil, err
 	}
 	if c == nil || p.Name == "" || grant.ID == "" || grant.UserID != user.ID {
 		r.t.Errorf("a token is asked for %v, %s, %+v, %+v", c, p.Name, grant, user)
 	}
-	return FrontTokens{
-		AccessToken: "access-1", TokenType: "Bearer", ExpiresIn: 300, Scope: grant.Scope, JTI: "jti-1", DecisionID: "d1",
-	}, []oauth.Change{oauth.RevokeAccessToken{JTI: "jti-1"}}, nil
+	decided.AccessToken, decided.TokenType, decided.ExpiresIn, decided.JTI = "access-1", "Bearer", 300, "jti-1"
+	return decided, []oauth.Change{oauth.RevokeAccessToken{JTI: "jti-1"}}, nil
+}
+
+// frontIDToken implements FrontIDToken.
+func (r *rig) frontIDToken(_ context.Context, c *oauth.Client, p oauth.Profile, grant oauth.Grant, user oauth.EndUser) (FrontTokens, error) {
+	if c == nil || p.Name == "" || grant.ID == "" || grant.UserID != user.ID {
+		r.t.Errorf("an ID token is asked for %v, %s, %+v, %+v", c, p.Name, grant, user)
+	}
+	return r.decided("d2", grant)
+}
+
+// decided is what the rig's policy says of tokens in front.
+func (r *rig) decided(id string, grant oauth.Grant) (FrontTokens, error) {
+	r.decisions = append(r.decisions, id)
+	if r.frontErr != nil {
+		return FrontTokens{}, r.frontErr
+	}
+	granted := slices.DeleteFunc(slices.Clone(grant.Scope), r.withheld.Has)
+	return FrontTokens{Scope: granted, DecisionID: id, IDClaims: r.idClaims, IDLifetime: 90 * time.Second}, nil
 }
 
 // Get implements Fetcher.

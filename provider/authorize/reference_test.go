@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"signet/provider/jose"
 	"signet/provider/oauth"
 )
 
@@ -23,6 +24,7 @@ func fetchRig(t *testing.T, object func(*rig) string) *rig {
 	t.Helper()
 	r := newRig(t)
 	r.deps.Fetch = r
+	r.store.Clients["app"].RequestObjectEncAlg = jose.DecryptionAlg
 	r.store.Clients["app"].RequestURIs = []string{"https://app.example/requests/0", at + "#registered"}
 	r.documents = map[string]string{at: object(r)}
 	return r

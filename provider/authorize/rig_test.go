@@ -32,7 +32,10 @@ type rig struct {
 	sender  binding.Sender      // what whoever pushes has proved to hold
 	failing error               // what signing returns
 
-	frontErr  error             // what an access token in the answer is refused with
+	frontErr  error             // what tokens in the answer are refused with
+	withheld  oauth.Scope       // by policy, from tokens in the answer
+	idClaims  map[string]any    // of policy
+	decisions []string          // that policy has made about tokens in the answer
 	documents map[string]string // what Get finds
 	fetched   []string
 	state     string // session_state of every answer
@@ -103,7 +106,7 @@ func (r *rig) endpoint() *Endpoint {
 			_, _ = w.Write([]byte("FORM " + name + " " + action + " " + fields.Encode()))
 		},
 		Authenticate: r.authenticator(clock), Bind: r, Details: r, Issue: issuing, Subjects: issuing,
-		Hints: issue.Hints{Issuer: issuer, Keys: serverKeys{}}, Front: r.front, Decrypt: r,
+		Hints: issue.Hints{Issuer: issuer, Keys: serverKeys{}}, Front: r.front, FrontIDToken: r.frontIDToken, Decrypt: r,
 		SessionState:  func(*http.Request, *oauth.Client, string) (string, error) { return r.state, nil },
 		ResponseTypes: ResponseTypes(), RequirePKCE: true,
 		Issuer: issuer, ResumePath: "/authorize/resume", PushEndpoints: []string{pushURL}, Floor: oauth.Profiles[oauth.ProfileOpenID],

@@ -97,8 +97,10 @@ func needsImplicit(profile oauth.Profile, responseType string) bool {
 	return carriesToken(responseType) && slices.Contains(profile.ResponseTypes, oauth.ResponseIDToken)
 }
 
+// bound says whether the client's access tokens are bound to what it shows at the token endpoint. Those of a client that
+// shows a certificate to authenticate are, and so the consent page says.
 func bound(who party) bool {
-	return who.profile.SenderConstrained || who.client.BoundAccessTokens || who.client.DPoPBound
+	return who.profile.SenderConstrained || who.client.BoundAccessTokens || who.client.DPoPBound || who.client.AuthMethod.UsesCertificate()
 }
 
 // checkNonce asks for nonce where an ID token comes through the browser (OpenID Connect Core sections 3.2.2.1 and
@@ -153,6 +155,14 @@ func checkDPoPKey(from inquiry, req *oauth.AuthorizationRequest) *oauth.Error {
 	req.DPoPJKT = from.params.Get("dpop_jkt")
 	if req.DPoPJKT != "" && !pkce.ValidChallenge(req.DPoPJKT) { // the same form: a digest in base64url
 		return oauth.Errorf(oauth.InvalidRequest, "dpop_jkt is malformed")
+	}
+	return checkBinding(*req)
+}
+
+// checkBinding refuses to promise a binding that an access token in the answer does not have.
+func checkBinding(req oauth.AuthorizationRequest) *oauth.Error {
+	if req.DPoPJKT != "" && carries(req.ResponseType, partToken) {
+		return oauth.Errorf(oauth.InvalidRequest, "access is to be bound to a DPoP key, which an access token in the answer cannot be")
 	}
 	return nil
 }

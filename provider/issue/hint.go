@@ -28,7 +28,7 @@ type Hints struct {
 type Hint struct {
 	Subject   string // as its client knows the user: compare it by [Issuer.IsSubject]
 	Audience  []string
-	SessionID string // "" = none
+	SessionID string // as its client knows the session: compare it with [Issuer.SessionID]; "" = none
 }
 
 // Subject returns the subject of an ID token that this server once gave this client, as the token has it: the name

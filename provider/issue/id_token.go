@@ -87,10 +87,14 @@ func (i *Issuer) idTokenAlg(m Mandate) (string, error) {
 
 func (i *Issuer) idClaims(m Mandate, user oauth.EndUser) (idClaims, error) {
 	subject, err := i.Subject(m.Client, user.ID)
+	if err != nil {
+		return idClaims{}, err
+	}
+	session, err := i.SessionID(m.Client, user.SessionID)
 	return idClaims{
 		Issuer: i.opt.Issuer, Subject: subject, Audience: m.Client.ID,
 		Expiry: m.Now.Add(m.IDLifetime).Unix(), IssuedAt: m.Now.Unix(), AuthTime: user.AuthTime.Unix(),
-		Nonce: m.Nonce, ACR: user.ACR, AMR: user.AMR, Session: user.SessionID,
+		Nonce: m.Nonce, ACR: user.ACR, AMR: user.AMR, Session: session,
 	}, err
 }
 

@@ -144,7 +144,7 @@ func TestRefreshTokensKeepWhatWasGranted(t *testing.T) {
 				Scope: oauth.Scope{"a", "b"}, Resources: []string{"https://api"}, Details: details, TellGrant: true,
 				Claims: oauth.ClaimsRequest{IDToken: map[string]oauth.ClaimRequest{"name": {}}, Userinfo: map[string]oauth.ClaimRequest{"email": {}}},
 			}, time.Hour)
-			if len(first.Claims.IDToken) != 1 || first.Claims.Userinfo != nil {
+			if len(first.Claims.IDToken) != 1 || len(first.Claims.Userinfo) != 1 {
 				t.Errorf("claims %+v", first.Claims)
 			}
 			if err != nil || first.Digest != value.Digest() || first.Confirmation != c.bound || len(first.Details) != 1 || !first.Managed || !first.ExpiresAt.Equal(noon.Add(time.Hour)) {

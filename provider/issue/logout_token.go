@@ -35,8 +35,9 @@ type logoutEvent struct {
 var errNobody = errors.New("a logout token about nobody")
 
 // LogoutToken issues a token that ends the user's session at the client (OpenID Connect Back-Channel Logout section
-// 2.4), signed and encrypted as its ID tokens are, and never unsigned. sub is how the client knows the user (see
-// [Issuer.Subject]), sid the session; one of them may be "". allowed are the algorithms of the client's profile.
+// 2.4), signed and encrypted as its ID tokens are, and never unsigned. sub and sid are how the client knows the user and
+// the session: the caller gets them from [Issuer.Subject] and [Issuer.SessionID]. One of them may be "". allowed are the
+// algorithms of the client's profile.
 func (i *Issuer) LogoutToken(
 	ctx context.Context, c *oauth.Client, allowed []string, sub, sid string, now time.Time,
 ) (string, error) {

@@ -16,7 +16,7 @@ func (i *Issuer) NewRefreshToken(m Mandate, user oauth.EndUser, granted oauth.Au
 	token := oauth.RefreshToken{
 		Digest: value.Digest(), ClientID: m.Client.ID, GrantID: m.GrantID, User: user, Scope: granted.Scope,
 		Resources: granted.Resources, Details: granted.Details, Managed: granted.TellGrant,
-		Claims:   oauth.ClaimsRequest{IDToken: granted.Claims.IDToken}, // userinfo's are with the grant
+		Claims:   granted.Claims, // userinfo's, too: policy is asked about them at every refresh
 		IssuedAt: m.Now, ExpiresAt: m.Now.Add(lifetime),
 	}
 	if m.Client.Public() {

@@ -23,7 +23,7 @@ type Subjects struct {
 // Why there is no name; for the log.
 var (
 	errNoSalt   = errors.New("it has pairwise subjects, and this server has no salt for them")
-	errNoSector = errors.New("it has pairwise subjects, and neither a sector_identifier_uri nor redirect URIs of one host")
+	errNoSector = errors.New("it has pairwise subjects, and neither a sector_identifier_uri nor https redirect URIs of one host")
 )
 
 // For returns the name of the user at the client: "sub". A pairwise one is the HMAC-SHA-256 of the client's sector and
@@ -53,6 +53,17 @@ func (s Subjects) For(c *oauth.Client, userID string) (string, error) {
 // Subject is [Subjects.For] with the issuer's own salt.
 func (i *Issuer) Subject(c *oauth.Client, userID string) (string, error) {
 	return i.opt.Subjects.For(c, userID)
+}
+
+// SessionID returns the name of a browser session at the client: "sid", which at several clients is not to tell that they
+// have one user (OpenID Connect Core section 8.1). Clients with public subjects know it as it is, others by a pairwise
+// name, made as that of an account with a NUL in its id, which there is not. "" is the name of none. It fails as
+// [Subjects.For] does.
+func (i *Issuer) SessionID(c *oauth.Client, sid string) (string, error) {
+	if sid == "" || c.SubjectType == "" || c.SubjectType == oauth.SubjectPublic {
+		return sid, nil
+	}
+	return i.opt.Subjects.For(c, "sid\x00"+sid)
 }
 
 // IsSubject says whether the client knows the user by this name: how a name that comes back, in an id_token_hint or in

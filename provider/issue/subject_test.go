@@ -103,6 +103,46 @@ func TestOneUserHasOneNameInASector(t *testing.T) {
 	})
 }
 
+// A session has one name in a sector and another in every other one, so that clients cannot tell by it that they have
+// one user; it is no account's name. Clients with public subjects know the session itself.
+func TestOneSessionHasOneNameInASector(t *testing.T) {
+	i := New(Options{Issuer: "https://issuer", Signer: plain{}, Random: zeros{}, Algs: []string{"ES256"}, Subjects: Subjects{Salt: salt}})
+	named := func(c *oauth.Client) string {
+		t.Helper()
+		m := mandate()
+		m.Client = c
+		token, err := i.IDToken(t.Context(), m, oauth.EndUser{ID: "u1", AuthTime: noon, SessionID: "s1"}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sid, err := i.SessionID(c, "s1")
+		if err != nil || claimsIn(t, token)["sid"] != sid {
+			t.Errorf("the ID token has %v, SessionID is %q, %v", claimsIn(t, token)["sid"], sid, err)
+		}
+		return sid
+	}
+	one, same, other := named(pairwise("https://one.example/cb")), named(pairwise("https://one.example/x")), named(pairwise("https://two.example/cb"))
+	if one != same || one == other || one == "s1" || other == "s1" {
+		t.Errorf("of one sector %q and %q, of another %q", one, same, other)
+	}
+	if account, err := i.Subject(pairwise("https://one.example/cb"), "s1"); err != nil || account == one {
+		t.Errorf("a session is named as an account: %v", err)
+	}
+	for _, public := range []oauth.SubjectType{"", oauth.SubjectPublic} {
+		if sid := named(&oauth.Client{ID: "c2", SubjectType: public}); sid != "s1" {
+			t.Errorf("%q: %q", public, sid)
+		}
+	}
+	if sid, err := i.SessionID(pairwise("https://one.example/cb"), ""); sid != "" || err != nil {
+		t.Errorf("no session: %q, %v", sid, err)
+	}
+	for _, c := range []*oauth.Client{pairwise(), {SubjectType: "ephemeral"}} {
+		if sid, err := i.SessionID(c, "s1"); sid != "" || err == nil {
+			t.Errorf("what cannot be named: %q", sid)
+		}
+	}
+}
+
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }

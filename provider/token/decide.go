@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"signet/mtls"
@@ -13,7 +14,11 @@ import (
 
 // decide asks the bank's policy once and turns a denial into the error that it names.
 func (e *Endpoint) decide(ctx context.Context, req oauth.TokenRequest, caller oauth.ClientAuthentication, a oauth.Authorization, t target) (policy.Decision, error) {
-	input, err := policyInput(ctx, req, caller, a, t)
+	wanted, question := claimScope(req.Client, a, t), t
+	if len(wanted) > 0 {
+		question.scope = union(t.scope, wanted)
+	}
+	input, err := policyInput(ctx, req, caller, a, question)
 	if err != nil {
 		return policy.Decision{}, err
 	}
@@ -21,19 +26,50 @@ func (e *Endpoint) decide(ctx context.Context, req oauth.TokenRequest, caller oa
 	if err != nil {
 		return policy.Decision{}, oauth.Errorf(oauth.TemporarilyUnavailable, "the authorization policy cannot answer at present").Because(err)
 	}
-	if decision.Allowed() {
-		if len(t.details) > 0 && len(chosenBy(t.details, decision.Details)) == 0 {
-			// Without any, the token would no longer be bounded by them: it would say more, not less.
-			return decision, denied(decision, oauth.AccessDenied, []string{withheld}, errors.New("policy "+decision.Revision+" withholds all authorization_details"))
-		}
+	if !decision.Allowed() {
+		rules, cause := deniedBy(decision)
+		return decision, denied(decision, oauth.Code(decision.Denials[0].Error), rules, cause)
+	}
+	if len(t.details) > 0 && len(chosenBy(t.details, decision.Details)) == 0 {
+		// Without any, the token would no longer be bounded by them: it would say more, not less.
+		return decision, withheld(decision, "authorization_details", "withholds all authorization_details")
+	}
+	if len(wanted) == 0 {
 		return decision, nil
 	}
-	rules, cause := deniedBy(decision)
-	return decision, denied(decision, oauth.Code(decision.Denials[0].Error), rules, cause)
+	granted := oauth.Scope(decision.Scope)
+	decision.Scope = granted.Intersect(t.scope) // the rest was asked for the claims' sake, and is none of the token's
+	if !wanted.Within(granted) || len(decision.Scope) == 0 {
+		// What the grant has of them would leave all the same, at the userinfo endpoint.
+		return decision, withheld(decision, "claims", "withholds a scope value that stands for a claim of the claims parameter")
+	}
+	return decision, nil
 }
 
-// withheld stands for a rule in the audit log.
-const withheld = "token/authorization_details"
+// claimScope are the scope values that stand for what the claims parameter asks for, as far as it can leave: the client
+// is registered for them, and without openid there is neither an ID token nor userinfo.
+func claimScope(client *oauth.Client, a oauth.Authorization, t target) oauth.Scope {
+	if a.Claims.IsZero() || !t.scope.Has(oauth.ScopeOpenID) {
+		return nil
+	}
+	return a.Claims.Scope().Intersect(client.Scopes())
+}
+
+func union(a, b oauth.Scope) oauth.Scope {
+	both := slices.Clone(a)
+	for _, value := range b {
+		if !both.Has(value) {
+			both = append(both, value)
+		}
+	}
+	return both
+}
+
+// withheld refuses what policy has not denied, but for which too little is left of what it was asked about. The name
+// stands for a rule in the audit log.
+func withheld(d policy.Decision, name, text string) *oauth.Refusal {
+	return denied(d, oauth.AccessDenied, []string{"token/" + name}, errors.New("policy "+d.Revision+" "+text))
+}
 
 func denied(d policy.Decision, code oauth.Code, rules []string, cause error) *oauth.Refusal {
 	denial := oauth.Errorf(code, "refused by policy").Because(cause)

@@ -63,7 +63,7 @@ func TestFront(t *testing.T) {
 		t.Fatal(err)
 	}
 	claims := shown(t, got.AccessToken)
-	want := FrontTokens{AccessToken: got.AccessToken, TokenType: "Bearer", ExpiresIn: 60, Scope: oauth.Scope{"openid", "accounts"}, JTI: claims["jti"].(string), DecisionID: "d1"}
+	want := FrontTokens{AccessToken: got.AccessToken, TokenType: "Bearer", ExpiresIn: 60, Scope: oauth.Scope{"openid", "accounts"}, JTI: claims["jti"].(string), DecisionID: "d1", IDLifetime: time.Minute}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -113,6 +113,9 @@ func TestFrontRefused(t *testing.T) {
 		"not registered for it":      {profile: openid, client: func(c *oauth.Client) { c.GrantTypes = nil }, want: oauth.UnauthorizedClient},
 		"sender-constrained profile": {profile: oauth.Profiles[oauth.ProfileFAPI2Security], want: oauth.UnauthorizedClient},
 		"certificate-bound client":   {profile: openid, client: func(c *oauth.Client) { c.BoundAccessTokens = true }, want: oauth.UnauthorizedClient},
+		"client with a certificate":  {profile: openid, client: func(c *oauth.Client) { c.AuthMethod = oauth.AuthTLS }, want: oauth.UnauthorizedClient},
+		"one of its own":             {profile: openid, client: func(c *oauth.Client) { c.AuthMethod = oauth.AuthSelfSignedTLS }, want: oauth.UnauthorizedClient},
+		"a grant with details":       {profile: openid, grant: func(g *oauth.Grant) { g.Details = oauth.Details{{Type: "pay"}} }, want: oauth.InvalidRequest},
 		"DPoP-bound client":          {profile: openid, client: func(c *oauth.Client) { c.DPoPBound = true }, want: oauth.UnauthorizedClient},
 		"user disabled":              {profile: openid, user: oauth.User{Disabled: true}, want: oauth.AccessDenied},
 		"login ended":                {profile: openid, user: oauth.User{ValidFrom: noon.Add(time.Second)}, want: oauth.AccessDenied},
@@ -137,6 +140,31 @@ func TestFrontRefused(t *testing.T) {
 			var refusal *oauth.Refusal
 			if named := errors.As(err, &refusal) && refusal.Err.Decision == "d1" && refusal.Detail["rules"] != nil; named != (name == "policy") {
 				t.Errorf("%+v", refusal)
+			}
+		})
+	}
+	for name, c := range map[string]struct {
+		client func(*oauth.Client)
+		user   oauth.User
+		bench  pushBench
+		want   oauth.Code
+	}{
+		"not registered for it": {client: func(c *oauth.Client) { c.GrantTypes = nil }, want: oauth.UnauthorizedClient},
+		"user disabled":         {user: oauth.User{Disabled: true}, want: oauth.AccessDenied},
+		"policy":                {bench: pushBench{denials: []policy.Denial{{Error: "access_denied"}}}, want: oauth.AccessDenied},
+		"policy cannot answer":  {bench: pushBench{failure: errors.New("engine on fire")}, want: oauth.TemporarilyUnavailable},
+		"bound client":          {client: func(c *oauth.Client) { c.DPoPBound = true }},
+		"no resource server":    {client: func(c *oauth.Client) { c.Resources = nil }},
+	} {
+		t.Run("ID token, "+name, func(t *testing.T) {
+			holder := frontClient(nil)
+			if c.client != nil {
+				c.client(holder)
+			}
+			c.bench.bench = newBench()
+			got, err := c.bench.front(c.user).IDToken(t.Context(), holder, openid, given, oauth.EndUser{ID: "u1", AuthTime: noon})
+			if code := outcomeOf(oauth.Authorization{}, err).Error; code != c.want || (got.DecisionID == "") != (c.want != "") {
+				t.Errorf("%v with %+v, want %s", err, got, c.want)
 			}
 		})
 	}

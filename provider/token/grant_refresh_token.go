@@ -125,6 +125,7 @@ func (g RefreshToken) granted(ctx context.Context, token oauth.RefreshToken) (oa
 	of := token
 	of.Scope, of.Details = token.Scope.Intersect(grant.Scope), within(token.Details, grant.Details)
 	of.Claims.IDToken = stillAsked(token.Claims.IDToken, grant.Claims.IDToken)
+	of.Claims.Userinfo = grant.Claims.Userinfo // by which the endpoint answers, to older tokens, too
 	if len(token.Resources) == 0 {
 		of.Resources = grant.Resources
 	} else if len(grant.Resources) > 0 {
