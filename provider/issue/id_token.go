@@ -90,7 +90,10 @@ func (i *Issuer) idClaims(m Mandate, user oauth.EndUser) (idClaims, error) {
 	if err != nil {
 		return idClaims{}, err
 	}
-	session, err := i.SessionID(m.Client, user.SessionID)
+	session := "" // it is for logging out (Back-Channel Logout section 2.1), and no other client has a use for it
+	if m.Client.LogsOut() {
+		session, err = i.SessionID(m.Client, user.SessionID)
+	}
 	return idClaims{
 		Issuer: i.opt.Issuer, Subject: subject, Audience: m.Client.ID,
 		Expiry: m.Now.Add(m.IDLifetime).Unix(), IssuedAt: m.Now.Unix(), AuthTime: user.AuthTime.Unix(),

@@ -111,7 +111,12 @@ func TestOneSessionHasOneNameInASector(t *testing.T) {
 		t.Helper()
 		m := mandate()
 		m.Client = c
-		token, err := i.IDToken(t.Context(), m, oauth.EndUser{ID: "u1", AuthTime: noon, SessionID: "s1"}, "")
+		user := oauth.EndUser{ID: "u1", AuthTime: noon, SessionID: "s1"}
+		if token, err := i.IDToken(t.Context(), m, user, ""); err != nil || claimsIn(t, token)["sid"] != nil {
+			t.Errorf("a client that has nothing to do with logout: %v, %v", claimsIn(t, token)["sid"], err)
+		}
+		c.BackchannelLogoutURI = "https://a.example/logout"
+		token, err := i.IDToken(t.Context(), m, user, "")
 		if err != nil {
 			t.Fatal(err)
 		}

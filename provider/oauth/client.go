@@ -233,5 +233,10 @@ func asciiLower(host string) string {
 	return strings.ToLower(host)
 }
 
+// LogsOut says whether the client has registered anything about logout: only then a session has a name for it (sid).
+func (c *Client) LogsOut() bool {
+	return len(c.PostLogoutRedirectURIs) > 0 || c.FrontchannelLogoutURI != "" || c.BackchannelLogoutURI != ""
+}
+
 // Public says whether the client cannot keep a credential (RFC 6749 section 2.1).
 func (c *Client) Public() bool { return c.AuthMethod == AuthNone }
