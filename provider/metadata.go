@@ -7,7 +7,6 @@ import (
 	"signet/provider/clientauth"
 	"signet/provider/discovery"
 	"signet/provider/grantmgmt"
-	"signet/provider/interaction"
 	"signet/provider/jose"
 	"signet/provider/oauth"
 	"signet/provider/userinfo"
@@ -48,7 +47,7 @@ func (p *Provider) metadata(s parts, grants []string) discovery.Metadata {
 		PromptValues:          authorize.PromptValues(),
 		SubjectTypes:          p.subjectTypes(),
 		DisplayValues:         authorize.DisplayValues(),
-		UILocales:             p.languages(),
+		UILocales:             p.languages,
 		IDTokenAlgs:           unsignedToo(s.floor, signs),
 		Claims:                userinfo.ClaimNames(),
 		ChallengeMethods:      []string{"S256"},
@@ -117,15 +116,6 @@ func (p *Provider) subjectTypes() []string {
 		types = append(types, string(oauth.SubjectPairwise))
 	}
 	return types
-}
-
-// languages are those of the pages. A folder that cannot be read has kept the pages from being made.
-func (p *Provider) languages() []string {
-	tags, err := interaction.Languages(p.config.Brand.locales())
-	if err != nil {
-		return nil
-	}
-	return tags
 }
 
 // encryption says what can be encrypted to clients, and by them.

@@ -51,7 +51,7 @@ func (p *Provider) pages(h *handlers, s parts, tokens *token.Endpoint) error {
 	if err := p.logout(h, s, sessions, pages); err != nil {
 		return err
 	}
-	h.interaction = pages.Handler()
+	h.interaction, p.languages = pages.Handler(), pages.Languages()
 	return p.authorization(h, s, sessions, pages, tokens)
 }
 

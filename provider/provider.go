@@ -14,12 +14,13 @@ import (
 
 // Provider is an OpenID provider: one set of handlers behind two doors.
 type Provider struct {
-	config  Config
-	deps    Deps
-	proxies *mtls.Proxies
-	handler http.Handler
-	ciba    *ciba.Service // nil where ciba.enabled is false
-	queue   *deliver.Runner
+	config    Config
+	deps      Deps
+	proxies   *mtls.Proxies
+	handler   http.Handler
+	ciba      *ciba.Service // nil where ciba.enabled is false
+	queue     *deliver.Runner
+	languages []string // of the pages
 }
 
 // New builds a provider. The configuration must be valid (see [Config.Validate]).

@@ -102,7 +102,7 @@ const screenshots = "SIGNET_SCREENSHOTS"
 func TestPagesFit(t *testing.T) {
 	r := newRig(t)
 	pages := map[string]*httptest.ResponseRecorder{}
-	tags, err := Languages(nil)
+	tags, err := languagesOf(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

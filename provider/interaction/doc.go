@@ -1,7 +1,7 @@
 // Package interaction is what a user sees: the login page, the consent page, the page for errors that must
 // not be redirected, the page that carries a form_post answer, the page on which users answer backchannel
 // requests, and the pages for signing out. They are plain HTML with one style sheet, in the user's language (see
-// [Languages]), and all can be used without script. Two have a short one of their own, which the content security
+// [Pages.Languages]), and all can be used without script. Two have a short one of their own, which the content security
 // policy allows by its digest: the form_post page sends itself, and the last page of signing out goes on to the client.
 //
 // Invariant: a page acts only for the browser that holds the waiting request's ticket - the approvals page: the

@@ -63,20 +63,17 @@ type languages struct {
 	reference map[string]message // our own English ones: what there is to say, and what is filled in
 }
 
-// Languages lists the languages that pages are in, as ui_locales_supported has them (OpenID Connect Discovery section
-// 3): those of Signet, and those of the folder, if any (see [Deps.Locales]). The error names everything that is wrong
-// with the folder's files.
-func Languages(folder fs.FS) ([]string, error) {
-	all, err := readLanguages(folder)
-	if err != nil {
-		return nil, err
-	}
+// Languages lists the languages that the pages are in, as ui_locales_supported has them (OpenID Connect Discovery
+// section 3): those of Signet, and those of [Deps.Locales], if any.
+func (p *Pages) Languages() []string { return p.languages.tags() }
+
+func (l *languages) tags() []string {
 	var tags []string
-	for _, one := range all.byTag {
+	for _, one := range l.byTag {
 		tags = append(tags, one.tag)
 	}
 	slices.Sort(tags)
-	return tags, nil
+	return tags
 }
 
 // readLanguages takes our own files and then those of the folder, unless it is nil, which may say more or differently.

@@ -113,7 +113,7 @@ func (p *Pages) tryLogin(w http.ResponseWriter, r *http.Request, in signIn, user
 		again(http.StatusUnprocessableEntity, words.text("login.missing"))
 		return
 	}
-	try, wait, ok := p.throttle.begin(username, subscriber(p.deps.Address(r)))
+	try, wait, ok := p.throttle.begin(username, web.Subscriber(p.deps.Address(r)))
 	if !ok {
 		p.deps.Log.WarnContext(r.Context(), "login throttled", "request_id", web.RequestID(r.Context()))
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))

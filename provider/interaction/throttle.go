@@ -2,8 +2,6 @@ package interaction
 
 import (
 	"container/list"
-	"net"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -116,24 +114,4 @@ func (b *bucket) wait(burst int, leak time.Duration) time.Duration {
 		return 0
 	}
 	return time.Duration(over * float64(leak))
-}
-
-// subscriber is whom an address, with or without a port, stands for; of IPv6 the network of one subscriber
-// (RFC 6177 section 2).
-func subscriber(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		host = address
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
-	}
-	addr = addr.Unmap().WithZone("")
-	if addr.Is6() {
-		if network, err := addr.Prefix(64); err == nil {
-			return network.String()
-		}
-	}
-	return addr.String()
 }

@@ -2,7 +2,6 @@ package interaction
 
 import (
 	"fmt"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -69,22 +68,6 @@ func TestThrottleMemoryIsBounded(t *testing.T) {
 	}
 	if n := len(throttle.known); n != maxBuckets || throttle.order.Len() != n {
 		t.Errorf("%d known, %d in order, want %d", n, throttle.order.Len(), maxBuckets)
-	}
-}
-
-func TestSubscriber(t *testing.T) {
-	for remote, want := range map[string]string{
-		"192.0.2.1:4711":              "192.0.2.1",
-		"[::ffff:192.0.2.1]:4711":     "192.0.2.1",
-		"[2001:db8:1:2:3:4:5:6]:4711": "2001:db8:1:2::/64",
-		"[fe80::1%eth0]:4711":         "fe80::/64",
-		"@":                           "@",
-	} {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.RemoteAddr = remote
-		if got := subscriber(r.RemoteAddr); got != want {
-			t.Errorf("%s: got %s, want %s", remote, got, want)
-		}
 	}
 }
 

@@ -52,12 +52,7 @@ func VerifyEmbedded(compact string, algs []string, thumbprint string) (Embedded,
 
 // embeddedKey reads the header's jwk as strictly as a key of a set. Its certificates are not looked at.
 func embeddedKey(compact, alg string) (crypto.PublicKey, error) {
-	header, _, _ := strings.Cut(compact, ".")
-	raw, err := decode(header)
-	if err != nil {
-		return nil, err
-	}
-	list, err := members(raw)
+	list, err := headerMembers(compact)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -35,6 +36,16 @@ func members(raw []byte) ([]member, error) {
 		return nil, err
 	}
 	return list, nil
+}
+
+// headerMembers reads the header of a compact JWT.
+func headerMembers(compact string) ([]member, error) {
+	header, _, _ := strings.Cut(compact, ".")
+	raw, err := decode(header)
+	if err != nil {
+		return nil, err
+	}
+	return members(raw)
 }
 
 // walker steps through text that json.Valid has accepted, so it need not check the grammar again.

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"strings"
 )
 
 // algNone says that there is no signature (RFC 7518 section 3.6). Nothing but this file knows it: [Verify] refuses it
@@ -35,12 +34,7 @@ func ReadUnsigned(compact string) ([]byte, error) {
 	if len(p.signature) > 0 {
 		return nil, fmt.Errorf("%w: alg none with a signature", ErrMalformed)
 	}
-	header, _, _ := strings.Cut(compact, ".")
-	raw, err := decode(header)
-	if err != nil {
-		return nil, err
-	}
-	list, err := members(raw)
+	list, err := headerMembers(compact)
 	if err != nil {
 		return nil, err
 	}

@@ -100,14 +100,3 @@ func TestThrottleForgetsAddresses(t *testing.T) {
 		t.Error("more than one")
 	}
 }
-
-func TestSubscriber(t *testing.T) {
-	for address, want := range map[string]string{
-		"192.0.2.1:80": "192.0.2.1", "192.0.2.1": "192.0.2.1", "[2001:db8::1]:80": "2001:db8::/64", "2001:db8::2": "2001:db8::/64",
-		"[::ffff:192.0.2.1]:80": "192.0.2.1", "unix": "unix", "": "",
-	} {
-		if got := subscriber(address); got != want {
-			t.Errorf("%q: %q, want %q", address, got, want)
-		}
-	}
-}

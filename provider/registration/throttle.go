@@ -2,12 +2,11 @@ package registration
 
 import (
 	"container/list"
-	"net"
-	"net/netip"
 	"sync"
 	"time"
 
 	"signet/provider/oauth"
+	"signet/provider/web"
 )
 
 // What strangers get is counted for an hour. maxBuckets bounds the memory; beyond it the address or client that was seen
@@ -45,7 +44,7 @@ func newThrottle(clock oauth.Clock, most int) *throttle {
 
 // attempt counts one try of the address. When it has none left, wait says for how long.
 func (t *throttle) attempt(address string) (wait time.Duration) {
-	return t.count(subscriber(address))
+	return t.count(web.Subscriber(address))
 }
 
 // update counts one try of the address to change the client, of which no number of addresses has more.
@@ -102,22 +101,4 @@ func (t *throttle) take() (wait time.Duration) {
 	}
 	t.made = append(t.made, now)
 	return 0
-}
-
-// subscriber is whom an address, with or without a port, stands for; of IPv6 the network of one subscriber
-// (RFC 6177 section 2).
-func subscriber(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		host = address
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
-	}
-	addr = addr.Unmap().WithZone("")
-	if network, err := addr.Prefix(64); addr.Is6() && err == nil {
-		return network.String()
-	}
-	return addr.String()
 }
