@@ -101,7 +101,10 @@ type Grant struct {
 	// ReplacedAt is when it was last replaced: access tokens from before give what the user may have ended.
 	ReplacedAt time.Time `json:"replaced_at,omitzero"`
 	// Managed says that the client has been told the id and may query and revoke the grant by it.
-	Managed   bool      `json:"managed,omitempty"`
+	Managed bool `json:"managed,omitempty"`
+	// ParentID and ParentJTI are the grant and the token that this one was derived from (see [DeriveGrant]); "" = none.
+	ParentID  string    `json:"parent_grant_id,omitempty"`
+	ParentJTI string    `json:"parent_jti,omitempty"`
 	ExpiresAt time.Time `json:"expires_at"` // when nothing made from it can be alive any more
 	Revoked   bool      `json:"revoked"`
 }
@@ -138,8 +141,12 @@ type RefreshToken struct {
 	// Managed says that its grant is (see [Grant]), so that it may have been replaced since.
 	Managed      bool         `json:"managed,omitempty"`
 	Confirmation Confirmation `json:"cnf"` // set for public clients (RFC 8705 section 4, RFC 9449 section 5)
-	IssuedAt     time.Time    `json:"issued_at"`
-	ExpiresAt    time.Time    `json:"expires_at"` // unchanged by rotation
+	// Actor acts for the user in all that is made from it (RFC 8693 section 4.1). Derived says that it was itself made from
+	// another token, beyond whose end nothing of it lives.
+	Actor     *Actor    `json:"act,omitempty"`
+	Derived   bool      `json:"derived,omitempty"`
+	IssuedAt  time.Time `json:"issued_at"`
+	ExpiresAt time.Time `json:"expires_at"` // unchanged by rotation, unless the configuration extends it
 	// Revoked says that the token's grant has been revoked.
 	Revoked bool `json:"-"`
 	// RotatedAt is zero while the token is usable; then the time at which it was replaced.

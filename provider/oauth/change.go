@@ -78,7 +78,8 @@ type ExtendGrant struct {
 	ExpiresAt time.Time
 }
 
-// RevokeGrant ends a grant and everything made from it. Revoking twice is no conflict.
+// RevokeGrant ends a grant and everything made from it, grants that were derived from it among them (see [DeriveGrant]).
+// Revoking twice is no conflict.
 type RevokeGrant struct {
 	GrantID string
 	At      time.Time
@@ -113,7 +114,8 @@ type UseRefresh struct {
 // StoreOpaque keeps an access token by reference.
 type StoreOpaque struct{ Token OpaqueToken }
 
-// RevokeAccessToken makes one access token inactive by its jti, until it would have expired.
+// RevokeAccessToken makes an access token inactive by its jti, until it would have expired, and with it all that was made
+// from it: tokens (see [Lineage]) and grants.
 type RevokeAccessToken struct {
 	JTI   string
 	Until time.Time
@@ -199,6 +201,40 @@ type RedeemBackchannel struct {
 	At     time.Time
 }
 
+// StoreDevice keeps a new device authorization request. Conditional: conflicts when the user code is another waiting
+// request's.
+type StoreDevice struct{ Request DeviceRequest }
+
+// AnswerDevice records the user's answer. Conditional: conflicts unless the request is still pending.
+type AnswerDevice struct{ Request DeviceRequest }
+
+// PollDevice remembers when a client may poll next. Conditional: conflicts when another poll was recorded since Seen.
+type PollDevice struct {
+	Digest   Digest
+	Seen     time.Time // NextPoll as it was read
+	NextPoll time.Time
+	Interval int // seconds
+}
+
+// RedeemDevice marks an approved request as used. Conditional: conflicts unless it is approved and unused.
+type RedeemDevice struct {
+	Digest Digest
+	At     time.Time
+}
+
+// DeriveGrant keeps a grant that is made from a token of another: its ParentID and ParentJTI say which. Conditional:
+// conflicts when that grant, or that token or one that it was made from, is revoked.
+type DeriveGrant struct{ Grant Grant }
+
+// UseGrant asserts, without changing anything, that a grant is alive. Conditional: conflicts when it is gone or revoked.
+type UseGrant struct{ GrantID string }
+
+// RevokeSession ends the grants that were made in a browser session and are not for offline access.
+type RevokeSession struct {
+	SessionID string
+	At        time.Time
+}
+
 // StoreDelivery queues a message that this server owes somebody.
 type StoreDelivery struct{ Delivery Delivery }
 
@@ -276,6 +312,13 @@ func (StoreBackchannel) isChange()  {}
 func (AnswerBackchannel) isChange() {}
 func (PollBackchannel) isChange()   {}
 func (RedeemBackchannel) isChange() {}
+func (StoreDevice) isChange()       {}
+func (AnswerDevice) isChange()      {}
+func (PollDevice) isChange()        {}
+func (RedeemDevice) isChange()      {}
+func (DeriveGrant) isChange()       {}
+func (UseGrant) isChange()          {}
+func (RevokeSession) isChange()     {}
 func (StoreDelivery) isChange()     {}
 func (RetryDelivery) isChange()     {}
 func (FinishDelivery) isChange()    {}
@@ -297,6 +340,14 @@ func (c *Conflict) ConflictError() *Error {
 		return Errorf(SlowDown, "poll less often").Because(c)
 	case RedeemBackchannel:
 		return Errorf(InvalidGrant, "the auth_req_id was used before").Because(c)
+	case PollDevice:
+		return Errorf(SlowDown, "poll less often").Because(c)
+	case RedeemDevice:
+		return Errorf(InvalidGrant, "the device_code was used before").Because(c)
+	case AnswerDevice:
+		return Errorf(InvalidRequest, "this request was already answered").Because(c)
+	case DeriveGrant, UseGrant:
+		return Errorf(InvalidGrant, "what the token was made from is revoked").Because(c)
 	case RedeemCode:
 		return Errorf(InvalidGrant, "the authorization code was used before or is revoked").Because(c)
 	case CheckGrant:

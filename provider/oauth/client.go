@@ -27,7 +27,12 @@ const (
 	GrantAuthorizationCode = "authorization_code"
 	GrantClientCredentials = "client_credentials"
 	GrantRefreshToken      = "refresh_token"
-	GrantCIBA              = "urn:openid:params:grant-type:ciba" // CIBA Core section 4
+	GrantCIBA              = "urn:openid:params:grant-type:ciba"               // CIBA Core section 4
+	GrantPassword          = "password"                                        // RFC 6749 section 4.3
+	GrantDevice            = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628 section 3.4
+	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693 section 2.1
+	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523 section 2.1
+	GrantSAML2Bearer       = "urn:ietf:params:oauth:grant-type:saml2-bearer"   // RFC 7522 section 2.1
 	// GrantImplicit is not used at the token endpoint: with it a client may have tokens from the authorization endpoint.
 	GrantImplicit = "implicit"
 )
@@ -57,8 +62,11 @@ const AlgNone = "none"
 // AssertionTypeJWT is the one client_assertion_type (RFC 7523 section 2.2).
 const AssertionTypeJWT = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// GrantTypes are all of them: what a client can be registered for.
-var GrantTypes = []string{GrantAuthorizationCode, GrantImplicit, GrantClientCredentials, GrantRefreshToken, GrantCIBA}
+// GrantTypes are all of them: what a client can be registered for, besides the grants that a bank's configuration declares.
+var GrantTypes = []string{
+	GrantAuthorizationCode, GrantImplicit, GrantClientCredentials, GrantRefreshToken, GrantCIBA,
+	GrantPassword, GrantDevice, GrantTokenExchange, GrantJWTBearer, GrantSAML2Bearer,
+}
 
 // UsesCertificate says whether the method authenticates by the TLS client certificate.
 func (m AuthMethod) UsesCertificate() bool { return m == AuthTLS || m == AuthSelfSignedTLS }
@@ -83,6 +91,8 @@ type Client struct {
 	// with a key of the key backend, kept only for client_secret_jwt, which has to compute with it.
 	SecretHash   string `json:"client_secret_hash,omitempty"`
 	SecretSealed []byte `json:"client_secret_sealed,omitempty"`
+	// Former is the secret before, which still counts during a change-over; nil = none.
+	Former *FormerSecret `json:"former_client_secret,omitempty"`
 
 	JWKS    json.RawMessage `json:"jwks,omitempty"`
 	JWKSURI string          `json:"jwks_uri,omitempty"`
@@ -176,6 +186,30 @@ type Client struct {
 	BackchannelLogoutURI      string   `json:"backchannel_logout_uri,omitempty"`
 	BackchannelLogoutSession  bool     `json:"backchannel_logout_session_required,omitempty"`
 
+	// TrustedFor are grant types by which the client may name the user itself: grants that the configuration declares, and
+	// the assertions that it issues itself (RFC 7523 section 3).
+	TrustedFor []string `json:"trusted_for,omitempty"`
+	// TrustDomains are those for which the client, a workload, may get transaction tokens (Transaction Tokens section 7).
+	TrustDomains []string `json:"transaction_token_audiences,omitempty"`
+	// Its tokens: "" and nil are the resource server's and the server's own choice. Lifetimes are in seconds; the
+	// policy's opinion comes before them. A client can have the shorter life of two, not the longer.
+	AccessTokenFormat    TokenFormat `json:"access_token_format,omitempty"`
+	AccessTokenAlg       string      `json:"access_token_signing_alg,omitempty"`
+	AccessTokenLifetime  int         `json:"access_token_lifetime,omitempty"`
+	IDTokenLifetime      int         `json:"id_token_lifetime,omitempty"`
+	RefreshTokenLifetime int         `json:"refresh_token_lifetime,omitempty"`
+	// RequireOfflineAccess gives refresh tokens only with the scope offline_access (OpenID Connect Core section 11);
+	// RotateRefreshTokens replaces them at each use. nil = as the server does.
+	RequireOfflineAccess *bool `json:"require_offline_access,omitempty"`
+	RotateRefreshTokens  *bool `json:"rotate_refresh_tokens,omitempty"`
+
+	// Encryption of introspection responses (RFC 9701 section 6) and of authorization responses (JARM section 3) to the
+	// client's keys: "" = not encrypted.
+	IntrospectionEncAlg string `json:"introspection_encrypted_response_alg,omitempty"`
+	IntrospectionEncEnc string `json:"introspection_encrypted_response_enc,omitempty"`
+	ResponseEncAlg      string `json:"authorization_encrypted_response_alg,omitempty"`
+	ResponseEncEnc      string `json:"authorization_encrypted_response_enc,omitempty"`
+
 	CreatedAt time.Time `json:"created_at"`
 
 	// RegistrationToken is the digest of the registration access token (RFC 7592 section 3) of a client that
@@ -183,6 +217,26 @@ type Client struct {
 	RegistrationToken string `json:"registration_access_token_digest,omitempty"`
 	Removed           bool   `json:"removed,omitempty"`
 }
+
+// FormerSecret is the client secret before the present one: Hash and Sealed are as the client's SecretHash and
+// SecretSealed. It counts until Until.
+type FormerSecret struct {
+	Hash   string    `json:"hash,omitempty"`
+	Sealed []byte    `json:"sealed,omitempty"`
+	Until  time.Time `json:"until"`
+}
+
+// TokenFormat is how an access token looks.
+type TokenFormat string
+
+// The access token formats.
+const (
+	FormatJWT    TokenFormat = "jwt"    // RFC 9068
+	FormatOpaque TokenFormat = "opaque" // by reference, RFC 7662
+)
+
+// Trusts says whether the client may name the user itself by the grant type.
+func (c *Client) Trusts(grantType string) bool { return slices.Contains(c.TrustedFor, grantType) }
 
 // maxClientID bounds a client_id, in bytes; RFC 6749 section 2.2 leaves the size to the server.
 const maxClientID = 255

@@ -56,6 +56,8 @@ type Profile struct {
 	// BackchannelContext: backchannel authentication requests say what they are about, by a binding_message or
 	// authorization_details.
 	BackchannelContext bool
+	// PasswordGrant: a client may have the user's password pass through it.
+	PasswordGrant bool
 	// MaxCodeLifetime bounds an authorization code's life, MaxPushedLifetime a request_uri's.
 	MaxCodeLifetime, MaxPushedLifetime time.Duration
 }
@@ -71,6 +73,7 @@ var Profiles = map[ProfileName]Profile{
 		},
 
 		RotateRefreshTokens: true,             // RFC 9700 section 2.2.2
+		PasswordGrant:       true,             // RFC 6749 section 4.3; RFC 9700 section 2.4 forbids it to all others
 		PushMode:            true,             // CIBA Core section 5
 		MaxRequestObject:    time.Hour,        // ours
 		MaxCodeLifetime:     10 * time.Minute, // RFC 6749 section 4.1.2
@@ -164,6 +167,7 @@ func (p Profile) Tighten(q Profile) Profile {
 	t.SignedRequest = p.SignedRequest || q.SignedRequest
 	t.SignedBackchannel, t.PushMode = p.SignedBackchannel || q.SignedBackchannel, p.PushMode && q.PushMode
 	t.BackchannelContext = p.BackchannelContext || q.BackchannelContext
+	t.PasswordGrant = p.PasswordGrant && q.PasswordGrant
 	t.MaxRequestObject = min(p.MaxRequestObject, q.MaxRequestObject)
 	t.MaxCodeLifetime = min(p.MaxCodeLifetime, q.MaxCodeLifetime)
 	t.MaxPushedLifetime = min(p.MaxPushedLifetime, q.MaxPushedLifetime)

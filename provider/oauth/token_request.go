@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"time"
 )
 
@@ -48,6 +49,17 @@ type Authorization struct {
 	UserClaims map[string]any
 	Refresh    Refresh
 	Changes    []Change
+
+	// Parent is the jti of the token that the tokens are made from, whose revocation ends them; "" = none (see [ChildID]).
+	Parent string
+	// Actor acts for the subject (RFC 8693 section 4.1); nil = nobody does.
+	Actor *Actor
+	// NotAfter is when all that is issued has ended; zero = no bound but the usual ones.
+	NotAfter time.Time
+	// Output is what is issued; nil = an access token, with an ID token and a refresh token as the rest says.
+	Output Output
+	// Question is what policy is told besides; nil = nothing.
+	Question *Question
 }
 
 // Refresh says what becomes of refresh tokens: [NoRefresh], [NewRefresh], [RotateRefresh] or [KeepRefresh].
@@ -83,3 +95,34 @@ type GrantHandler interface {
 	// Redeem returns *Error or *Refusal for what the client did wrong; any other error is a server_error.
 	Redeem(ctx context.Context, req TokenRequest) (Authorization, error)
 }
+
+// Output is what a grant asks for in the place of the usual: [OutputToken], [OutputRefreshToken], [OutputIDToken] or
+// [OutputTransactionToken]. Whatever it is goes into the response's access_token (RFC 8693 section 2.2.1).
+type Output interface{ isOutput() }
+
+// OutputToken is an access token alone. Type is the issued_token_type; with TokenTypeJWT it is never by reference.
+type OutputToken struct{ Type TokenType }
+
+// OutputRefreshToken is a refresh token alone, of the grant that the authorization's changes store.
+type OutputRefreshToken struct{}
+
+// OutputIDToken is an ID token alone.
+type OutputIDToken struct{}
+
+// OutputTransactionToken is a transaction token (Transaction Tokens section 7.4).
+type OutputTransactionToken struct {
+	Transaction string          // txn
+	Audience    string          // the trust domain
+	Workload    string          // req_wl
+	Request     json.RawMessage // rctx: a JSON object, or nil
+	// Context is tctx as the replaced token has it: a JSON object, or nil; what policy adds must not contradict it.
+	Context  json.RawMessage
+	Lifetime time.Duration
+	// Subject is sub, as it is in the replaced token; "" = as the subject is named to the client.
+	Subject string
+}
+
+func (OutputToken) isOutput()            {}
+func (OutputRefreshToken) isOutput()     {}
+func (OutputIDToken) isOutput()          {}
+func (OutputTransactionToken) isOutput() {}
