@@ -2,6 +2,7 @@ package mtls
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -20,7 +21,7 @@ const (
 	HeaderClientCertChain = "Client-Cert-Chain"
 )
 
-// ErrHeader marks a Client-Cert or Client-Cert-Chain field that does not parse.
+// ErrHeader marks a proxy's header that does not parse.
 var ErrHeader = errors.New("malformed client certificate header")
 
 const (
@@ -31,14 +32,16 @@ const (
 // ProxiesConfig says which senders' Client-Cert headers are believed. A sender must satisfy each list that is not
 // empty; with both empty no header is believed.
 type ProxiesConfig struct {
-	Addresses   []string // IP addresses or CIDR ranges of the peer of the TCP connection; never a Relayed one's
-	Thumbprints []string // x5t#S256 of the certificate that the proxy itself presents to the TLS listener
+	Addresses   []string    // IP addresses or CIDR ranges of the peer of the TCP connection; never a Relayed one's
+	Thumbprints []string    // x5t#S256 of the certificate that the proxy itself presents to the TLS listener
+	Format      ProxyFormat // of its header; "" = FormatRFC9440
 }
 
 // Proxies tells trusted TLS-terminating proxies from everyone else. The nil value trusts none. It is immutable.
 type Proxies struct {
 	networks    []netip.Prefix
 	thumbprints []string
+	read        func(http.Header) (*Peer, error)
 }
 
 // NewProxies parses the lists. A range of every address is refused: it would let any client forge a certificate.
@@ -60,6 +63,10 @@ func NewProxies(config ProxiesConfig) (*Proxies, error) {
 			continue
 		}
 		p.thumbprints = append(p.thumbprints, text)
+	}
+	format := cmp.Or(config.Format, FormatRFC9440)
+	if p.read = peerReaders[format]; p.read == nil {
+		faults = append(faults, fmt.Errorf("the format %q is none of %v", format, ProxyFormats()))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
@@ -100,7 +107,7 @@ type Peer struct {
 // only the TLS connection counts. The error is ErrHeader, and only a trusted proxy can cause it.
 func (p *Proxies) Peer(r *http.Request) (*Peer, error) {
 	if p.trusts(r) {
-		return headerPeer(r.Header)
+		return p.read(r.Header)
 	}
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return nil, nil
