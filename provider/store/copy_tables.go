@@ -38,6 +38,7 @@ var copyTables = []copyTable{
 	newCopyTable("users", 1, "seq int, user_id text, username text, data text"),
 	newCopyTable("grants", 1, "seq int, grant_id text, client_id text, user_id text, expires_at int, revoked_at int, "+
 		"refresh_current blob, refresh_previous blob, refresh_rotated_at int, updated_at int, data text"),
+	newCopyTable("grant_origins", 1, "seq int, grant_id text, kind text, origin text, expires_at int"),
 	newCopyTable("codes", 1, "seq int, digest blob, grant_id text, expires_at int, used_at int, data text"),
 	newCopyTable("refresh_tokens", 1, "seq int, digest blob, grant_id text, expires_at int, data text"),
 	newCopyTable("opaque_tokens", 1, "seq int, digest blob, expires_at int, data text"),
@@ -51,6 +52,8 @@ var copyTables = []copyTable{
 	newCopyTable("dpop_proofs", 1, "digest blob, expires_at int"),
 	newCopyTable("dpop_nonces", 1, "seq int, nonce text, expires_at int"),
 	newCopyTable("backchannel_requests", 1, "seq int, digest blob, request_id text, user_id text, grant_id text, status text, "+
+		"poll_interval int, next_poll int, expires_at int, used_at int, data text"),
+	newCopyTable("device_requests", 1, "seq int, digest blob, user_code blob, grant_id text, status text, "+
 		"poll_interval int, next_poll int, expires_at int, used_at int, data text"),
 	newCopyTable("deliveries", 1, "seq int, delivery_id text, kind text, attempts int, next_at int, expires_at int, "+
 		"data text"),

@@ -1,5 +1,5 @@
-// Package store keeps Signet's state: clients, users, grants, pushed and backchannel requests, codes, tokens, sessions,
-// who took part in them, what may be used once, what is to be delivered, and the audit log.
+// Package store keeps Signet's state: clients, users, grants, pushed, backchannel and device requests, codes, tokens,
+// sessions, who took part in them, what may be used once, what is to be delivered, and the audit log.
 // Open takes a DSN; each aggregate has its own file; all writing goes through [Store.Commit].
 //
 // Invariant: a commit is all or nothing, and durable when Commit returns nil. What may happen only once

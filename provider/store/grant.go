@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	selectGrant = `SELECT data, expires_at, revoked_at IS NOT NULL, updated_at FROM grants WHERE grant_id = ?`
+	selectGrant = `SELECT g.data, g.expires_at, ` + endedGrant + `, g.updated_at FROM grants g WHERE g.grant_id = ?`
 	// One text for any filter: a parameter of length 0 matches all.
-	selectGrants = `SELECT data, expires_at, revoked_at IS NOT NULL, updated_at FROM grants
-		WHERE (? = 0 OR client_id = ?) AND (? = 0 OR user_id = ?) ORDER BY seq DESC LIMIT ?`
+	selectGrants = `SELECT g.data, g.expires_at, ` + endedGrant + `, g.updated_at FROM grants g
+		WHERE (? = 0 OR g.client_id = ?) AND (? = 0 OR g.user_id = ?) ORDER BY g.seq DESC LIMIT ?`
 	insertGrant = `INSERT INTO grants (grant_id, client_id, user_id, expires_at, updated_at, data) VALUES (?, ?, ?, ?, ?, ?)`
 	// The expiry never comes closer: what was made from the grant before stays valid. updated_at always moves, so
 	// that two changes in one microsecond, or by clocks that disagree, are still told apart.
@@ -24,6 +24,10 @@ const (
 	checkGrant  = `SELECT 1 FROM grants WHERE grant_id = ? AND revoked_at IS NULL AND updated_at = ? ` + sharedLock
 	extendGrant = `UPDATE grants SET expires_at = ? WHERE grant_id = ? AND expires_at < ?`
 	revokeGrant = `UPDATE grants SET revoked_at = ? WHERE grant_id = ? AND revoked_at IS NULL`
+	// What a participation does not say is offline ends with the session. MySQL has a form of its own of this one.
+	revokeSession = `UPDATE grants SET revoked_at = ? WHERE grant_id IN (SELECT p.grant_id FROM participations p
+			WHERE p.sid = ? AND JSON_EXTRACT(p.data, '$.offline') IS NULL)
+		AND revoked_at IS NULL`
 )
 
 // GrantFilter selects grants; an empty field selects all.
@@ -84,7 +88,13 @@ func limit(n int) int64 {
 }
 
 func (p *plan) storeGrant(c oauth.StoreGrant) error {
-	g := c.Grant
+	if isDerived(c.Grant) {
+		return errOrigin
+	}
+	return p.insertGrant(c, c.Grant)
+}
+
+func (p *plan) insertGrant(c oauth.Change, g oauth.Grant) error {
 	data, err := encode(g)
 	if err != nil {
 		return err
@@ -123,4 +133,8 @@ func (p *plan) extendGrant(c oauth.ExtendGrant) {
 
 func (p *plan) revokeGrant(c oauth.RevokeGrant) {
 	p.do(c, anything, revokeGrant, micros(c.At), c.GrantID)
+}
+
+func (p *plan) revokeSession(c oauth.RevokeSession) {
+	p.do(c, anything, revokeSession, micros(c.At), c.SessionID)
 }

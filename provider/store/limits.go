@@ -65,6 +65,13 @@ func fits(change oauth.Change) error {
 	case oauth.StoreBackchannel:
 		r := c.Request
 		return fit(key{"backchannel request id", r.ID, maxRequest}, userKey(r.UserID), grantKey(r.GrantID))
+	case oauth.StoreDevice:
+		if r := c.Request; r.Digest == (oauth.Digest{}) || r.UserCode == (oauth.Digest{}) {
+			return fmt.Errorf("store: a device request without its codes")
+		}
+		return fit(grantKey(c.Request.GrantID))
+	case oauth.AnswerDevice:
+		return fit(grantKey(c.Request.GrantID))
 	case oauth.AnswerBackchannel:
 		return fit(grantKey(c.Request.GrantID))
 	case oauth.StoreDelivery:
@@ -82,6 +89,9 @@ func fits(change oauth.Change) error {
 		return fit(grantKey(c.Code.GrantID))
 	case oauth.StoreGrant:
 		return fit(grantKey(c.Grant.ID), clientKey(c.Grant.ClientID), userKey(c.Grant.UserID))
+	case oauth.DeriveGrant:
+		g := c.Grant
+		return fit(grantKey(g.ID), clientKey(g.ClientID), userKey(g.UserID), grantKey(g.ParentID), key{"jti", g.ParentJTI, maxJTI})
 	case oauth.StoreRefresh:
 		return fit(grantKey(c.Token.GrantID))
 	case oauth.SupersedeRefresh:

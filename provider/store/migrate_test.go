@@ -82,7 +82,7 @@ func TestMigrations(t *testing.T) {
 			t.Errorf("applied to nothing: %v", got)
 		}
 		_, err := Open(t.Context(), dsn, never)
-		const all = "00001_initial, 00002_versions, 00003_fapi, 00004_openid"
+		const all = "00001_initial, 00002_versions, 00003_fapi, 00004_openid, 00005_derived"
 		if !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), all) || errors.Is(err, oauth.ErrUnavailable) {
 			t.Errorf("Open without a schema: %v", err)
 		}

@@ -69,8 +69,16 @@ func (d *mysqlDialect) traits() traits {
 	}
 }
 
+// revokeSessionJoined is revokeSession: for IN (SELECT ...) in an UPDATE, MariaDB before 11.1 and MySQL before 8.0.21 read
+// the whole table.
+const revokeSessionJoined = `UPDATE participations p JOIN grants g ON g.grant_id = p.grant_id SET g.revoked_at = ?
+	WHERE p.sid = ? AND JSON_EXTRACT(p.data, '$.offline') IS NULL AND g.revoked_at IS NULL`
+
 // form uses the one spelling of a shared lock that MySQL 8 and MariaDB have in common.
 func (d *mysqlDialect) form(text string) string {
+	if text == revokeSession {
+		return revokeSessionJoined
+	}
 	return strings.ReplaceAll(text, sharedLock, "LOCK IN SHARE MODE")
 }
 

@@ -200,7 +200,10 @@ func TestSharedLocks(t *testing.T) {
 				oauth.StoreCode{Code: oauth.AuthorizationCode{Digest: digest, GrantID: "g", ExpiresAt: testTime}},
 				oauth.StoreRefresh{Token: oauth.RefreshToken{Digest: digest, GrantID: "g", ExpiresAt: testTime}},
 				oauth.StoreBackchannel{Request: oauth.Backchannel{Digest: digest, ID: "q", Status: oauth.BackchannelPending}},
-				oauth.AnswerBackchannel{Request: oauth.Backchannel{Digest: digest, ID: "q", Status: oauth.BackchannelApproved, GrantID: "g"}}); err != nil {
+				oauth.AnswerBackchannel{Request: oauth.Backchannel{Digest: digest, ID: "q", Status: oauth.BackchannelApproved, GrantID: "g"}},
+				oauth.DeriveGrant{Grant: oauth.Grant{ID: "derived", ParentID: "g", ExpiresAt: testTime}},
+				oauth.StoreDevice{Request: oauth.DeviceRequest{Digest: digest, UserCode: digest, Status: oauth.DevicePending}},
+				oauth.AnswerDevice{Request: oauth.DeviceRequest{Digest: digest, Status: oauth.DeviceApproved, GrantID: "g"}}); err != nil {
 				t.Fatal(err)
 			}
 			connect := func() *conn {
@@ -219,6 +222,9 @@ func TestSharedLocks(t *testing.T) {
 				oauth.RedeemCode{Digest: digest, GrantID: "g", At: testTime},
 				oauth.UseRefresh{Digest: digest, GrantID: "g"},
 				oauth.RedeemBackchannel{Digest: digest, At: testTime},
+				oauth.RedeemDevice{Digest: digest, At: testTime},
+				oauth.UseGrant{GrantID: "g"},
+				oauth.DeriveGrant{Grant: oauth.Grant{ID: "next", ParentID: "g"}},
 			} {
 				p, err := newPlan([]oauth.Change{change})
 				if err != nil {
@@ -316,7 +322,7 @@ func TestMySQLPlans(t *testing.T) {
 			database := dsn[strings.LastIndex(dsn[:strings.Index(dsn, "?")], "/")+1 : strings.Index(dsn, "?")]
 			for _, table := range []string{"clients", "users", "grants", "codes", "refresh_tokens", "opaque_tokens", "revoked_tokens",
 				"sessions", "participations", "interactions", "consents", "assertions", "pushed_requests", "dpop_proofs",
-				"dpop_nonces", "backchannel_requests", "deliveries", "audit", "commit_marks", "versions", "liveness"} {
+				"dpop_nonces", "backchannel_requests", "device_requests", "grant_origins", "deliveries", "audit", "commit_marks", "versions", "liveness"} {
 				server.Exec(t, "ANALYZE TABLE "+database+"."+table)
 			}
 			for _, statement := range append(requestStatements(), removeMarks, insertMark, selectMark) {
@@ -335,6 +341,7 @@ func fillTables(t *testing.T, s *Store) {
 		end := testTime.Add(time.Duration(i) * time.Second)
 		changes = append(changes,
 			oauth.StoreGrant{Grant: oauth.Grant{ID: id, ClientID: fmt.Sprint("c-", i%50), UserID: fmt.Sprint("u-", i%500), ExpiresAt: end}},
+			oauth.DeriveGrant{Grant: oauth.Grant{ID: "of-" + id, ParentID: id, ParentJTI: id + ".a~b", ExpiresAt: end}},
 			oauth.StoreCode{Code: oauth.AuthorizationCode{Digest: digest, GrantID: id, ExpiresAt: end}},
 			oauth.StoreRefresh{Token: oauth.RefreshToken{Digest: digest, GrantID: id, ExpiresAt: end}},
 			oauth.StoreOpaque{Token: oauth.OpaqueToken{Digest: digest, ExpiresAt: end}},
@@ -350,6 +357,7 @@ func fillTables(t *testing.T, s *Store) {
 			oauth.StoreNonce{Nonce: id, Until: end},
 			oauth.StorePushed{Pushed: oauth.PushedRequest{Digest: digest, ExpiresAt: end}},
 			oauth.StoreBackchannel{Request: oauth.Backchannel{Digest: digest, ID: id, UserID: fmt.Sprint("u-", i%500), Status: oauth.BackchannelPending, ExpiresAt: end}},
+			oauth.StoreDevice{Request: oauth.DeviceRequest{Digest: digest, UserCode: digest, Status: oauth.DevicePending, ExpiresAt: end}},
 			oauth.StoreDelivery{Delivery: oauth.Delivery{ID: id, Kind: fmt.Sprint("k-", i%5), NextAt: end, ExpiresAt: end}},
 			oauth.RecordAudit{Entry: oauth.AuditEntry{ID: id, At: end}})
 		if i%10 == 0 {
@@ -420,11 +428,13 @@ func literal(before string, digest oauth.Digest) string {
 		return "'c-10'"
 	case "user_id":
 		return "'u-10'"
-	case "digest", "refresh_current", "refresh_previous":
+	case "digest", "user_code", "refresh_current", "refresh_previous":
 		return fmt.Sprintf("X'%x'", digest[:])
 	case "kind":
 		return "'k-1'"
 	case "sid", "grant_id", "jti", "id", "username", "topic", "nonce", "request_id", "delivery_id":
+		return "'id-1000'"
+	case "IN", "'id-1000'": // the first of a list, and the others
 		return "'id-1000'"
 	case "LIMIT":
 		return "100"

@@ -16,6 +16,7 @@ const (
 	anything   expectation = iota // never a conflict
 	rowChanged                    // a conflict when no row was changed
 	rowFound                      // a query: a conflict when it finds nothing
+	rowAbsent                     // a query: a conflict when it finds something
 	newKey                        // a conflict when the key is taken
 	knownKey                      // a taken key is fine and changes nothing
 )
@@ -82,6 +83,12 @@ func (p *plan) add(change oauth.Change) error {
 		p.extendGrant(c)
 	case oauth.RevokeGrant:
 		p.revokeGrant(c)
+	case oauth.RevokeSession:
+		p.revokeSession(c)
+	case oauth.DeriveGrant:
+		return p.deriveGrant(c)
+	case oauth.UseGrant:
+		p.useGrant(c)
 	case oauth.StoreRefresh:
 		return p.storeRefresh(c)
 	case oauth.SupersedeRefresh:
@@ -130,6 +137,14 @@ func (p *plan) add(change oauth.Change) error {
 		p.pollBackchannel(c)
 	case oauth.RedeemBackchannel:
 		p.redeemBackchannel(c)
+	case oauth.StoreDevice:
+		return p.storeDevice(c)
+	case oauth.AnswerDevice:
+		return p.answerDevice(c)
+	case oauth.PollDevice:
+		p.pollDevice(c)
+	case oauth.RedeemDevice:
+		p.redeemDevice(c)
 	case oauth.StoreDelivery:
 		return p.storeDelivery(c)
 	case oauth.RetryDelivery:

@@ -12,7 +12,7 @@ import (
 // (refresh_current), beside the one it replaced and when: rotation is one conditional UPDATE of that row,
 // two usable tokens cannot be represented, and every other token of the family is recognised as reuse.
 const (
-	selectRefresh = `SELECT r.data, g.refresh_current, g.refresh_previous, g.refresh_rotated_at, g.revoked_at IS NOT NULL
+	selectRefresh = `SELECT r.data, g.refresh_current, g.refresh_previous, g.refresh_rotated_at, ` + endedGrant + `
 		FROM refresh_tokens r JOIN grants g ON g.grant_id = r.grant_id WHERE r.digest = ?`
 	insertRefresh = `INSERT INTO refresh_tokens (digest, grant_id, expires_at, data) VALUES (?, ?, ?, ?)`
 	startFamily   = `UPDATE grants SET refresh_current = ?
@@ -31,7 +31,7 @@ const (
 			refresh_previous = ?, refresh_current = ?
 		WHERE grant_id = ? AND revoked_at IS NULL
 			AND (refresh_current = ? OR (refresh_previous = ? AND refresh_rotated_at >= ?))`
-	checkFamily = `SELECT 1 FROM grants WHERE grant_id = ? AND revoked_at IS NULL AND refresh_current = ? ` + sharedLock
+	checkFamily = `SELECT 1 FROM grants g WHERE g.grant_id = ? AND NOT ` + endedGrant + ` AND g.refresh_current = ? ` + sharedLock
 )
 
 // RefreshToken returns a refresh token, whether or not it is rotated, its grant revoked or its time over,
@@ -60,11 +60,13 @@ func digestOf(v driver.Value) (digest oauth.Digest) {
 
 // storeRefresh conflicts also when the grant has had a refresh token: a family has one first token.
 func (p *plan) storeRefresh(c oauth.StoreRefresh) error {
+	p.useDerived(c, c.Token)
 	p.do(c, rowChanged, startFamily, c.Token.Digest[:], c.Token.GrantID)
 	return p.insertRefresh(c, c.Token)
 }
 
 func (p *plan) supersedeRefresh(c oauth.SupersedeRefresh) error {
+	p.useDerived(c, c.Token)
 	p.do(c, rowChanged, supersedeFamily, c.Token.Digest[:], c.Token.GrantID)
 	p.do(c, anything, removeSuperseded, c.Token.GrantID)
 	return p.insertRefresh(c, c.Token)
@@ -75,6 +77,7 @@ func (p *plan) replaceRefresh(c oauth.ReplaceRefresh) error {
 	if c.Grace > 0 {
 		earliest = micros(c.At.Add(-c.Grace))
 	}
+	p.useDerived(c, c.New)
 	old := c.Old[:]
 	p.do(c, rowChanged, rotateFamily, old, micros(c.At), old, c.New.Digest[:], c.New.GrantID, old, old, earliest)
 	return p.insertRefresh(c, c.New)

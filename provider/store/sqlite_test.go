@@ -136,6 +136,8 @@ func requestStatements() []string {
 		selectConsent, renewConsent, forgetConsent, walkClient, walkClients, removeWithin, removeBetween, findOldAudit, removeOldAudit, bumpVersion,
 		replaceGrant, selectNonce, walkProofs, removeProofs, selectPushed, usePushed,
 		selectBackchannel, selectBackchannelID, selectPending, answerBackchannel, pollBackchannel, redeemBackchannel,
+		selectDevice, selectDeviceUserCode, freeUserCode, answerDevice, pollDevice, redeemDevice,
+		useGrant, checkLineage, inheritedOrigins, revokeSession,
 		selectDue, nameDelivery, claimDelivery, retryDelivery, deleteDelivery,
 	}
 	for _, table := range expiring {

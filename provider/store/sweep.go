@@ -31,12 +31,14 @@ var expiring = []struct {
 	{findExpired("opaque_tokens"), removeExpired("opaque_tokens"), sweepMargin},
 	{findExpired("revoked_tokens"), removeExpired("revoked_tokens"), sweepMargin},
 	{findExpired("grants"), removeExpired("grants"), sweepMargin},
+	{findOrphans, removeOrphan, sweepMargin},
 	{findExpired("sessions"), removeExpired("sessions"), sweepMargin},
 	{findExpired("participations"), removeExpired("participations"), sweepMargin},
 	{findExpired("interactions"), removeExpired("interactions"), sweepMargin},
 	{findExpired("pushed_requests"), removeExpired("pushed_requests"), pushedMargin},
 	{findExpired("dpop_nonces"), removeExpired("dpop_nonces"), sweepMargin},
 	{findExpired("backchannel_requests"), removeExpired("backchannel_requests"), codeMargin},
+	{findExpired("device_requests"), removeExpired("device_requests"), codeMargin},
 	{findExpired("deliveries"), removeExpired("deliveries"), codeMargin},
 }
 

@@ -11,8 +11,8 @@ const (
 	selectOpaque     = `SELECT data FROM opaque_tokens WHERE digest = ?`
 	insertOpaque     = `INSERT INTO opaque_tokens (digest, expires_at, data) VALUES (?, ?, ?)`
 	insertRevocation = `INSERT INTO revoked_tokens (jti, expires_at) VALUES (?, ?)`
-	selectRevoked    = `SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = ?),
-		EXISTS (SELECT 1 FROM grants WHERE grant_id = ? AND revoked_at IS NULL)`
+	selectRevoked    = `SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti IN (` + lineagePlaces + `)),
+		EXISTS (SELECT 1 FROM grants g WHERE g.grant_id = ? AND NOT ` + endedGrant + `)`
 )
 
 // OpaqueToken returns an access token by reference; whether it is revoked is [Store.Revoked]'s to say.
@@ -25,10 +25,15 @@ func (s *Store) OpaqueToken(ctx context.Context, digest oauth.Digest) (token oau
 	return token, absent(err, "access token")
 }
 
-// Revoked says whether an access token was revoked by its jti, or its grant is revoked or unknown. An
-// empty grantID means that no grant stands behind the token.
+// Revoked says whether a token was revoked by its jti, or by that of one that it was made from (see [oauth.Lineage]), or
+// its grant is revoked, with what that was derived from, or unknown. An empty grantID means that no grant stands behind
+// the token.
 func (s *Store) Revoked(ctx context.Context, jti, grantID string) (revoked bool, err error) {
-	err = s.readers.point(ctx, selectRevoked, values(jti, grantID), func(row []driver.Value) error {
+	args, ok := lineage(jti)
+	if !ok {
+		return true, nil
+	}
+	err = s.readers.point(ctx, selectRevoked, values(append(args, grantID)...), func(row []driver.Value) error {
 		revoked = integer(row[0]) != 0 || grantID != "" && integer(row[1]) == 0
 		return nil
 	})

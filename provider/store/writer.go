@@ -189,13 +189,13 @@ func (w *writer) apply(j *job) error {
 
 // execute runs one statement: how many rows it changed, and whether its change came second.
 func (w *writer) execute(op *op) (rows int64, conflict bool, err error) {
-	if op.expect == rowFound {
-		conflict = true
+	if op.expect == rowFound || op.expect == rowAbsent {
+		found := false
 		err := w.conn.query(context.Background(), op.text, op.args, func([]driver.Value) error {
-			conflict = false
+			found = true
 			return errStop
 		})
-		return 0, conflict, err
+		return 0, found == (op.expect == rowAbsent), err
 	}
 	rows, err = w.conn.exec(op.text, op.args)
 	if op.expect == newKey || op.expect == knownKey {

@@ -37,6 +37,8 @@ type Backend interface {
 	Backchannel(ctx context.Context, digest oauth.Digest) (oauth.Backchannel, error)
 	BackchannelByID(ctx context.Context, id string) (oauth.Backchannel, error)
 	PendingBackchannels(ctx context.Context, userID string, now time.Time) ([]oauth.Backchannel, error)
+	DeviceRequest(ctx context.Context, digest oauth.Digest) (oauth.DeviceRequest, error)
+	DeviceRequestByUserCode(ctx context.Context, userCode oauth.Digest) (oauth.DeviceRequest, error)
 	ClaimDeliveries(
 		ctx context.Context, kinds []string, now time.Time, lease time.Duration, limit int,
 	) ([]oauth.Delivery, error)
@@ -82,7 +84,13 @@ func Run(t *testing.T, effort Effort, open func(t *testing.T) Backend) {
 		{"GrantChecked", testGrantChecked},
 		{"GrantVersions", testGrantVersions},
 		{"GrantMerges", testGrantMerges},
+		{"GrantsDerived", testGrantsDerived},
+		{"GrantsDerivedEnd", testGrantsDerivedEnd},
+		{"GrantsDerivedAtOnce", effort.testGrantsDerivedAtOnce},
+		{"GrantTrees", effort.testGrantTrees},
+		{"GrantUsed", testGrantUsed},
 		{"Revocation", testRevocation},
+		{"Lineage", testLineage},
 		{"RefreshFirst", testRefreshFirst},
 		{"RefreshRotation", testRefreshRotation},
 		{"RefreshGrace", testRefreshGrace},
@@ -92,12 +100,17 @@ func Run(t *testing.T, effort Effort, open func(t *testing.T) Backend) {
 		{"OpaqueTokens", testOpaqueTokens},
 		{"Sessions", testSessions},
 		{"Participations", testParticipations},
+		{"SessionRevoked", testSessionRevoked},
 		{"JoinedAtOnce", testJoinedAtOnce},
 		{"Interactions", testInteractions},
 		{"Backchannel", testBackchannel},
 		{"BackchannelGrant", testBackchannelGrant},
 		{"BackchannelPolls", testBackchannelPolls},
 		{"BackchannelPending", testBackchannelPending},
+		{"Device", testDevice},
+		{"DeviceGrant", testDeviceGrant},
+		{"DevicePolls", testDevicePolls},
+		{"DeviceUserCodes", testDeviceUserCodes},
 		{"Deliveries", testDeliveries},
 		{"DeliveryKinds", testDeliveryKinds},
 		{"DeliveryClaims", effort.testDeliveryClaims},
@@ -116,6 +129,7 @@ func Run(t *testing.T, effort Effort, open func(t *testing.T) Backend) {
 		{"InteractionRace", effort.testInteractionRace},
 		{"Sweep", testSweep},
 		{"SweepBatches", testSweepBatches},
+		{"SweepDerived", testSweepDerived},
 		{"SweepUnderLoad", testSweepUnderLoad},
 	}
 	for _, tt := range tests {

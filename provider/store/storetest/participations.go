@@ -14,6 +14,32 @@ func participation(sid, clientID, grantID string) oauth.Participation {
 	return oauth.Participation{SessionID: sid, ClientID: clientID, GrantID: grantID, Until: now.Add(time.Hour)}
 }
 
+// testSessionRevoked ends what was granted in a session, but for what is to outlive it.
+func testSessionRevoked(t *testing.T, b Backend) {
+	for _, id := range []string{"on", "on-2", "off", "other", "apart"} {
+		commit(t, b, oauth.StoreGrant{Grant: grant(id)})
+	}
+	off := participation("sid-1", "tpp", "off")
+	off.Offline = true
+	for _, j := range []oauth.Participation{
+		participation("sid-1", "tpp", "on"), participation("sid-1", "app", "on-2"), off, participation("sid-1", "app", "gone"),
+		participation("SID-1", "tpp", "other"),
+	} {
+		commit(t, b, oauth.JoinSession{Participation: j})
+	}
+	commit(t, b, derived("from-on", "on", ""), derived("from-off", "off", ""))
+	revoke := oauth.RevokeSession{SessionID: "sid-1", At: now}
+	commit(t, b, oauth.RevokeSession{SessionID: "sid-none", At: now})
+	wantRevoked(t, b, "on", false)
+	commit(t, b, revoke, oauth.LeaveSession{SessionID: "sid-1"})
+	commit(t, b, revoke) // nothing is noted any more
+	for id, want := range map[string]bool{
+		"on": true, "on-2": true, "from-on": true, "off": false, "from-off": false, "other": false, "apart": false,
+	} {
+		wantRevoked(t, b, id, want)
+	}
+}
+
 func testParticipations(t *testing.T, b Backend) {
 	ctx := t.Context()
 	got, err := b.SessionParticipations(ctx, "sid-1")

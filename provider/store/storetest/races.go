@@ -62,6 +62,43 @@ var singleUses = []singleUse{
 			return []oauth.Change{assertion(attempt), oauth.ExtendGrant{GrantID: key, ExpiresAt: now.Add(1e6 * time.Hour)}, redeemBackchannel(key)}
 		},
 	}, {
+		"device user code", nil,
+		func(key, attempt string) []oauth.Change {
+			r := device(attempt)
+			r.UserCode = digest(key)
+			return []oauth.Change{oauth.StoreDevice{Request: r}}
+		},
+	}, {
+		"device answer", func(key string) []oauth.Change { return []oauth.Change{oauth.StoreDevice{Request: device(key)}} },
+		func(key, attempt string) []oauth.Change {
+			status := oauth.DeviceApproved
+			if len(attempt)%2 == 0 {
+				status = oauth.DeviceDenied
+			}
+			return []oauth.Change{oauth.StoreGrant{Grant: grant(attempt)}, deviceAnswer(device(key), status, attempt)}
+		},
+	}, {
+		"device poll", func(key string) []oauth.Change { return []oauth.Change{oauth.StoreDevice{Request: device(key)}} },
+		func(key, _ string) []oauth.Change {
+			return []oauth.Change{oauth.PollDevice{Digest: digest(key), Seen: now, NextPoll: now.Add(5 * time.Second), Interval: 5}}
+		},
+	}, {
+		"device redemption", prepareDeviceApproved,
+		func(key, attempt string) []oauth.Change {
+			return []oauth.Change{assertion(attempt), oauth.ExtendGrant{GrantID: key, ExpiresAt: now.Add(1e6 * time.Hour)}, redeemDevice(key)}
+		},
+	}, {
+		"refresh rotation of a derived grant", func(key string) []oauth.Change {
+			token := refresh(key, key)
+			token.Derived = true
+			return []oauth.Change{oauth.StoreGrant{Grant: grant(key + "-root")}, derived(key, key+"-root", ""), oauth.StoreRefresh{Token: token}}
+		},
+		func(key, attempt string) []oauth.Change {
+			next := rotate(key, attempt, key)
+			next.New.Derived = true
+			return []oauth.Change{assertion(attempt), next}
+		},
+	}, {
 		"code", prepareCode,
 		func(key, _ string) []oauth.Change { return []oauth.Change{redeem(key)} },
 	}, {

@@ -78,6 +78,17 @@ func testOverlong(t *testing.T, b Backend) {
 		{"approved grant id", 128, func(n int) oauth.Change {
 			return answered(backchannel(ascii(128)), oauth.BackchannelApproved, ascii(n))
 		}},
+		{"device's grant id", 128, func(n int) oauth.Change {
+			r := device("d")
+			r.GrantID = ascii(n)
+			return oauth.StoreDevice{Request: r}
+		}},
+		{"approved device's grant id", 128, func(n int) oauth.Change {
+			return deviceAnswer(device("d"), oauth.DeviceApproved, ascii(n))
+		}},
+		{"derived grant id", 128, func(n int) oauth.Change { return derived(ascii(n-1)+"d", "", "j") }},
+		{"parent grant id", 128, func(n int) oauth.Change { return derived("e", ascii(n), "") }},
+		{"parent jti", 256, func(n int) oauth.Change { return derived("f", "", ascii(n-1)+"j") }},
 		{"delivery id", 128, func(n int) oauth.Change { return oauth.StoreDelivery{Delivery: delivery(ascii(n), now)} }},
 		{"delivery's kind", 64, func(n int) oauth.Change {
 			d := delivery("kind", now)

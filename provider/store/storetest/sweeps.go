@@ -13,8 +13,8 @@ import (
 // aged returns one row of every kind that expires, with its end at the given time.
 func aged(name string, end time.Time) []oauth.Change {
 	g, c, r := grant(name), code(name, name), refresh(name, name)
-	p, q, d := pushed(name), backchannel(name), delivery(name, end)
-	g.ExpiresAt, c.ExpiresAt, r.ExpiresAt, p.ExpiresAt, q.ExpiresAt, d.ExpiresAt = end, end, end, end, end, end
+	p, q, d, v := pushed(name), backchannel(name), delivery(name, end), device(name)
+	g.ExpiresAt, c.ExpiresAt, r.ExpiresAt, p.ExpiresAt, q.ExpiresAt, d.ExpiresAt, v.ExpiresAt = end, end, end, end, end, end, end
 	return []oauth.Change{
 		oauth.StoreGrant{Grant: g},
 		oauth.StoreCode{Code: c},
@@ -29,6 +29,7 @@ func aged(name string, end time.Time) []oauth.Change {
 		oauth.StoreNonce{Nonce: name, Until: end},
 		oauth.StorePushed{Pushed: p},
 		oauth.StoreBackchannel{Request: q},
+		oauth.StoreDevice{Request: v},
 		oauth.StoreDelivery{Delivery: d},
 	}
 }
@@ -64,6 +65,8 @@ func testSweep(t *testing.T, b Backend) {
 	gone(t, p, err)
 	q, err := b.Backchannel(ctx, digest("old"))
 	gone(t, q, err)
+	v, err := b.DeviceRequest(ctx, digest("old"))
+	gone(t, v, err)
 	joined, err := b.SessionParticipations(ctx, "old")
 	same(t, joined, err, nil)
 
@@ -93,6 +96,9 @@ func testSweep(t *testing.T, b Backend) {
 		t.Error(err)
 	}
 	if _, err := b.Backchannel(ctx, digest("fresh")); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.DeviceRequest(ctx, digest("fresh")); err != nil {
 		t.Error(err)
 	}
 	if joined, err = b.SessionParticipations(ctx, "fresh"); err != nil || len(joined) != 1 {
@@ -136,6 +142,23 @@ func testSweepBatches(t *testing.T, b Backend) {
 		commitConflicts(t, b, oauth.UseAssertion{}, oauth.UseAssertion{ClientID: "tpp", JTI: fmt.Sprint("fresh-", i), Until: now.Add(time.Hour)})
 		commitConflicts(t, b, oauth.UseProof{}, proof(fmt.Sprint("fresh-", i)))
 	}
+}
+
+// testSweepDerived: what a grant came from is known for as long as the grant is there, and no longer.
+func testSweepDerived(t *testing.T, b Backend) {
+	old, extended := derived("old", "root", "root.a~b"), derived("extended", "root", "")
+	old.Grant.ExpiresAt, extended.Grant.ExpiresAt = now.Add(-time.Hour), now.Add(-time.Hour)
+	commit(t, b, oauth.StoreGrant{Grant: grant("root")}, old, extended,
+		oauth.ExtendGrant{GrantID: "extended", ExpiresAt: now.Add(time.Hour)})
+	const rows = 1 + 3 // the grant; what it came from: a grant and two tokens
+	for i, want := range []int{rows, 0} {
+		if removed, err := b.Sweep(t.Context(), 100); err != nil || removed != want {
+			t.Fatalf("Sweep %d removed %d, %v; want %d", i, removed, err, want)
+		}
+	}
+	wantRevoked(t, b, "extended", false)
+	commit(t, b, oauth.RevokeGrant{GrantID: "root", At: now})
+	wantRevoked(t, b, "extended", true)
 }
 
 // testSweepUnderLoad sweeps while requests commit: none of them fails or is undone.
