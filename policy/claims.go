@@ -14,6 +14,23 @@ const maxSafeInteger = 1<<53 - 1
 
 // readClaims converts one token's additional claims. nil means none.
 func readClaims(document ast.Object, key *ast.Term) (map[string]any, error) {
+	claims, err := readMembers(document, key)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range claims {
+		if Reserved(name) {
+			return nil, fmt.Errorf("%s: %q is reserved", text(key), name)
+		}
+		if name == claimMayAct && !namesActor(value) {
+			return nil, fmt.Errorf("%s: %s must be an object with a sub or a client_id", text(key), name)
+		}
+	}
+	return claims, nil
+}
+
+// readMembers converts an object of the decision, whatever the names in it. nil means none.
+func readMembers(document ast.Object, key *ast.Term) (map[string]any, error) {
 	object, ok := member[ast.Object](document, key)
 	if !ok {
 		return nil, fmt.Errorf("%s is not an object", text(key))
@@ -22,16 +39,32 @@ func readClaims(document ast.Object, key *ast.Term) (map[string]any, error) {
 		return nil, nil
 	}
 	budget := MaxClaimsSize
-	claims, err := readObject(object, &budget, 1)
+	members, err := readObject(object, &budget, 1)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", text(key), err)
 	}
-	for name := range claims {
-		if Reserved(name) {
-			return nil, fmt.Errorf("%s: %q is reserved", text(key), name)
-		}
+	return members, nil
+}
+
+// claimMayAct says who may act for the subject (RFC 8693 section 4.4).
+const claimMayAct = "may_act"
+
+// namesActor says whether the value of a may_act claim names somebody. One that names nobody might be read as: anybody.
+func namesActor(value any) bool {
+	actor, ok := value.(map[string]any)
+	if !ok {
+		return false
 	}
-	return claims, nil
+	named := false
+	for _, name := range []string{"sub", "iss", "client_id"} {
+		member, there := actor[name]
+		text, isText := member.(string)
+		if there && (!isText || text == "") {
+			return false
+		}
+		named = named || there && name != "iss"
+	}
+	return named
 }
 
 var errClaimsSize = fmt.Errorf("more than %d bytes", MaxClaimsSize)

@@ -26,10 +26,13 @@ type Decision struct {
 	// Details are the positions, from 0 and ascending, of what is granted of Input.Grant.Details; nil = all of
 	// them, empty = none, which refuses the token where there were some.
 	Details []int
-	// AccessClaims and IDClaims are additional claims; no name is reserved (see [Reserved]).
-	// Values are string, bool, int64, float64, nil, []any and map[string]any.
+	// AccessClaims and IDClaims are additional claims; no name is reserved (see [Reserved]), and "may_act" has a sub or a
+	// client_id. Values are string, bool, int64, float64, nil, []any and map[string]any.
 	AccessClaims map[string]any
 	IDClaims     map[string]any
+	// TransactionContext is what policy says about a transaction, of the same kinds of values: for a transaction token's
+	// "tctx" (draft-ietf-oauth-transaction-tokens-10), where any name is free.
+	TransactionContext map[string]any
 	// Lifetimes are whole seconds within the Max constants; 0 means that policy leaves the default.
 	AccessLifetime  time.Duration
 	IDLifetime      time.Duration
@@ -90,12 +93,12 @@ func isTokenError(code string) bool {
 
 // Reserved says whether a claim name belongs to the protocol, so that no policy can set it: the claims
 // that Signet itself writes or that say who, for whom, how long and how bound (RFC 7519 section 4.1,
-// RFC 7662 section 2.2, RFC 7800, RFC 8693 section 4, RFC 9068 section 2.2, OpenID Connect Core sections 2,
+// RFC 7662 section 2.2, RFC 7800, RFC 8693 section 4.1, RFC 9068 section 2.2, OpenID Connect Core sections 2,
 // 3.1.3.6, 3.3.2.11 and 5.6.2, RFC 9396, CIBA Core section 10.3.1, back-channel logout section 2.4).
 func Reserved(claim string) bool {
 	switch claim {
 	case "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "typ", "cty", "alg",
-		"client_id", "scope", "cnf", "act", "may_act", "authorization_details", "grant_id",
+		"client_id", "scope", "cnf", "act", "authorization_details", "grant_id",
 		"active", "token_type", "username", "token_introspection",
 		"auth_time", "acr", "amr", "azp", "nonce", "at_hash", "c_hash", "s_hash", "sid", "events",
 		"urn:openid:params:jwt:claim:auth_req_id", "urn:openid:params:jwt:claim:rt_hash",

@@ -10,7 +10,7 @@
 // # What a policy sees
 //
 // The document "input" is [Input] with these names. Each is always there: an absent text is "", an absent
-// list is [], an absent object is null, so that "input.certificate == null" is the test for no certificate.
+// list is [], an absent object is null, or {} where its members are not Signet's to know, so that "input.certificate == null" is the test for no certificate.
 //
 //	input.request.id                    text    request id, as in the logs and in errors
 //	input.request.door                  text    "main" or "mtls"
@@ -23,6 +23,8 @@
 //	input.client.grant_types            list    grant types it is registered for
 //	input.client.scope                  list    scopes it is registered for
 //	input.client.resources              list    resource servers it is registered for
+//	input.client.introspects            list    resource servers that it is: whose tokens it may introspect, RFC 7662
+//	input.client.trusted_for            list    grant types by which it may name the user itself
 //	input.certificate                   object  the client's certificate, or null
 //	input.certificate.subject           text    distinguished name, RFC 4514
 //	input.certificate.issuer            text    distinguished name, RFC 4514
@@ -45,6 +47,22 @@
 //	input.grant.requested               boolean whether the client named scopes in this request
 //	input.grant.resources               list    resource servers the token is for, RFC 8707
 //	input.grant.authorization_details   list    objects, RFC 9396: the most that can be granted
+//	input.grant.parameters              object  parameters of a declared grant, as its configuration lists them
+//	input.grant.exchange                object  which token is to become which, RFC 8693; or null
+//	input.grant.exchange.subject_token_type    text    its type identifier, RFC 8693 section 3
+//	input.grant.exchange.subject_issuer        text    who made it
+//	input.grant.exchange.subject_claims        object  what it says
+//	input.grant.exchange.actor_token_type      text    "" without an actor token: impersonation
+//	input.grant.exchange.actors                list    objects with sub, iss, client_id: who would act, the present actor first
+//	input.grant.exchange.requested_token_type  text    what it is to become
+//	input.grant.transaction                    object  what a transaction token is asked for with, or null
+//	input.grant.transaction.audience           text    the trust domain
+//	input.grant.transaction.request_context    object  what the client says of the request's circumstances
+//	input.grant.transaction.request_details    object  what the client says the transaction is about
+//	input.grant.transaction.replaces           bool    it takes the place of another transaction token
+//	input.grant.assertion                      object  an assertion that is redeemed, RFC 7521; or null
+//	input.grant.assertion.issuer               text    who made it
+//	input.grant.assertion.claims               object  what it says
 //	input.token.format                  text    "jwt" or "opaque"
 //	input.token.lifetime                number  seconds an access token lives by default
 //	input.registration                  object  a client's registration that is about to be kept, or null
@@ -59,6 +77,6 @@
 //
 // Five packages answer, and an owner's file of the same package replaces the built-in one as a whole:
 // signet.client and signet.grant (deny), signet.scope (deny, granted, granted_details) and signet.token (deny,
-// access_claims, id_claims, access_lifetime, id_lifetime, refresh_lifetime); about a registration signet.registration
+// access_claims, id_claims, transaction_context, access_lifetime, id_lifetime, refresh_lifetime); about a registration signet.registration
 // (deny). Packages named signet.custom.client, .grant, .scope, .token and .registration add to them instead. README.md shows each at work.
 package policy

@@ -88,6 +88,15 @@ deny contains {"rule": sprintf("r%d", [i]), "error": "access_denied", "text": "x
 		{"claims too deep", claims(`{"a": ` + deep + `}`), "levels"},
 		{"claim not exact", claims(`{"a": 9007199254740993}`), "2^53-1"},
 		{"claim not finite", claims(`{"a": 1e400}`), "2^53-1"},
+		{"may_act is text", claims(`{"may_act": "somebody"}`), "may_act must be an object"},
+		{"may_act is nobody", claims(`{"may_act": {}}`), "may_act must be an object"},
+		{"may_act is any of an issuer's", claims(`{"may_act": {"iss": "https://a.example"}}`), "may_act must be an object"},
+		{"may_act is empty", claims(`{"may_act": {"sub": ""}}`), "may_act must be an object"},
+		{"may_act is a list", claims(`{"may_act": {"sub": ["a"], "client_id": "b"}}`), "may_act must be an object"},
+		{"transaction context is a list", token("default transaction_context := {}\n" + `transaction_context := []`), "transaction_context is not an object"},
+		{"transaction context too large", token("default transaction_context := {}\n" + `transaction_context := {"a": concat("", [x | some i in numbers.range(1, 9000); x := "a"])}`), "more than 8192 bytes"},
+		{"transaction context too deep", token("default transaction_context := {}\n" + `transaction_context := {"a": ` + deep + `}`), "levels"},
+		{"transaction context not exact", token("default transaction_context := {}\n" + `transaction_context := {"a": 9007199254740993}`), "2^53-1"},
 		{"lifetime is text", token(`access_lifetime := "60"`), "access_lifetime is not a number"},
 		{"lifetime is negative", token(`access_lifetime := -1`), "access_lifetime must be"},
 		{"lifetime is a fraction", token(`id_lifetime := 1.5`), "id_lifetime must be"},
@@ -121,7 +130,7 @@ deny contains {"rule": sprintf("r%d", [i]), "error": "access_denied", "text": "x
 }
 
 func TestReservedClaims(t *testing.T) {
-	names := strings.Fields(`iss sub aud exp iat nbf jti client_id cnf scope act may_act auth_time acr amr nonce
+	names := strings.Fields(`iss sub aud exp iat nbf jti client_id cnf scope act auth_time acr amr nonce
 		at_hash c_hash s_hash azp sid active token_type username authorization_details
 		urn:openid:params:jwt:claim:auth_req_id urn:openid:params:jwt:claim:rt_hash`)
 	e := engine(t, folder(t, map[string]string{"claims.rego": `package signet.custom.token
@@ -141,6 +150,26 @@ id_claims[input.client.name] := "x" if input.request.id == "id"`}))
 	d, err := e.Decide(context.Background(), in)
 	if err != nil || d.AccessClaims["https://bank.example/branch"] != "x" || d.IDClaims != nil {
 		t.Errorf("a free name: %+v, %v", d, err)
+	}
+}
+
+// Who may act is the owner's to say, in either token; a transaction's context may have any names.
+func TestMayActAndTransactionContext(t *testing.T) {
+	e := engine(t, folder(t, map[string]string{"claims.rego": `package signet.custom.token
+access_claims.may_act := {"sub": "clerk", "iss": "https://staff.example"}
+id_claims.may_act := {"client_id": "desk"}
+transaction_context.sub := "any name is free"
+transaction_context.amount := 5 if input.client.id == "nobody"`}))
+	d, err := e.Decide(context.Background(), request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []map[string]any{
+		{"may_act": map[string]any{"sub": "clerk", "iss": "https://staff.example"}},
+		{"may_act": map[string]any{"client_id": "desk"}}, {"sub": "any name is free"},
+	}
+	if diff := cmp.Diff(want, []map[string]any{d.AccessClaims, d.IDClaims, d.TransactionContext}); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -244,14 +273,14 @@ func TestReadDecisionProperty(t *testing.T) {
 		deny := object(t, map[*ast.Term]ast.Value{keyClient: ast.NewSet(), keyGrant: ast.NewSet(), keyScope: ast.NewSet(), keyToken: ast.NewSet()})
 		document := object(t, map[*ast.Term]ast.Value{keyDeny: deny.Value, keyGranted: ast.NewArray(ast.StringTerm("accounts")),
 			keyDetails: ast.NewArray(ast.IntNumberTerm(2), ast.IntNumberTerm(0)), keyWithheldDetails: ast.NewSet(ast.IntNumberTerm(2)),
-			keyAccessClaims: ast.NewObject(), keyIDClaims: ast.NewObject(),
+			keyAccessClaims: ast.NewObject(), keyIDClaims: ast.NewObject(), keyTxnContext: ast.NewObject(),
 			keyAccessLifetime: zero, keyIDLifetime: zero, keyRefreshLifetime: zero})
 		d, err := readDecision(document, bound)
 		if err != nil {
 			return
 		}
 		if len(d.Denials) > 0 {
-			if d.Scope != nil || d.AccessClaims != nil || d.IDClaims != nil {
+			if d.Scope != nil || d.AccessClaims != nil || d.IDClaims != nil || d.TransactionContext != nil {
 				t.Fatalf("a refusal grants: %+v", d)
 			}
 			return

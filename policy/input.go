@@ -63,6 +63,9 @@ type Client struct {
 	GrantTypes []string `json:"grant_types"` // registered
 	Scope      []string `json:"scope"`       // registered: all that it may ever have
 	Resources  []string `json:"resources"`   // registered resource servers (RFC 8707)
+	// Introspects are the resource identifiers whose tokens it, a resource server, takes: it is of their audience.
+	Introspects []string `json:"introspects"`
+	TrustedFor  []string `json:"trusted_for"` // grant types by which it may name the user itself
 }
 
 // Certificate is the client's certificate.
@@ -106,6 +109,45 @@ type Grant struct {
 	// Details are authorization_details (RFC 9396), each a JSON object with a type: an upper bound, of which
 	// policy may grant fewer ([Decision.Details]).
 	Details []json.RawMessage `json:"authorization_details"`
+
+	Exchange    *Exchange    `json:"exchange"`    // null unless a token is exchanged for another
+	Transaction *Transaction `json:"transaction"` // null unless a transaction token is asked for
+	Assertion   *Assertion   `json:"assertion"`   // null unless an assertion is what is redeemed
+	// Parameters are the request's parameters that the configuration of a declared grant lists; none of any other grant.
+	Parameters map[string]string `json:"parameters"`
+}
+
+// Exchange says which token is to become which (RFC 8693 section 2.1).
+type Exchange struct {
+	SubjectTokenType string          `json:"subject_token_type"`
+	SubjectIssuer    string          `json:"subject_issuer"`
+	SubjectClaims    json.RawMessage `json:"subject_claims"` // a JSON object: what the subject token says; nil stands for {}
+	// ActorTokenType is "" without an actor token: then the client impersonates the subject (RFC 8693 section 1.1).
+	ActorTokenType string `json:"actor_token_type"`
+	// Actors are the chain that the token would have, the present actor first (RFC 8693 section 4.1).
+	Actors             []Actor `json:"actors"`
+	RequestedTokenType string  `json:"requested_token_type"`
+}
+
+// Actor is one who acts for the subject; what is not known of it is "".
+type Actor struct {
+	Subject  string `json:"sub"`
+	Issuer   string `json:"iss"`
+	ClientID string `json:"client_id"`
+}
+
+// Transaction is what a transaction token is asked for with (draft-ietf-oauth-transaction-tokens-10).
+type Transaction struct {
+	Audience       string          `json:"audience"`        // the trust domain
+	RequestContext json.RawMessage `json:"request_context"` // a JSON object; nil stands for {}
+	RequestDetails json.RawMessage `json:"request_details"` // a JSON object; nil stands for {}
+	Replaces       bool            `json:"replaces"`        // it takes the place of another transaction token
+}
+
+// Assertion is an assertion that is redeemed for a token (RFC 7521 section 4.1).
+type Assertion struct {
+	Issuer string          `json:"issuer"` // its signature is proved
+	Claims json.RawMessage `json:"claims"` // a JSON object: a JWT's claims, or a SAML assertion's attributes; nil stands for {}
 }
 
 // Token is what would be issued if policy says nothing about it.

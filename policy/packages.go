@@ -26,7 +26,7 @@ var questions = map[string][]rule{
 	"signet.client": {{name: "deny", set: true}},
 	"signet.grant":  {{name: "deny", set: true}},
 	"signet.scope":  {{name: "deny", set: true}, {name: "granted"}, {name: "granted_details", absent: allDetails}},
-	"signet.token": {{name: "deny", set: true}, {name: "access_claims"}, {name: "id_claims"},
+	"signet.token": {{name: "deny", set: true}, {name: "access_claims"}, {name: "id_claims"}, {name: "transaction_context", absent: ast.InternedEmptyObjectValue},
 		{name: "access_lifetime"}, {name: "id_lifetime"}, {name: "refresh_lifetime"}},
 	"signet.registration": {{name: "deny", set: true}},
 }
@@ -34,9 +34,9 @@ var questions = map[string][]rule{
 // additions are the packages that add to the answers; each must define at least one of its rules.
 var additions = map[string][]rule{
 	"signet.custom.client": {{name: "deny", set: true}},
-	"signet.custom.grant":  {{name: "deny", set: true}},
+	"signet.custom.grant":  {{name: "deny", set: true}, {name: "declared", set: true}},
 	"signet.custom.scope":  {{name: "deny", set: true}, {name: "withhold", set: true}, {name: "withhold_details", set: true}},
-	"signet.custom.token": {{name: "deny", set: true}, {name: "access_claims"}, {name: "id_claims"},
+	"signet.custom.token": {{name: "deny", set: true}, {name: "access_claims"}, {name: "id_claims"}, {name: "transaction_context"},
 		{name: "access_lifetime"}, {name: "id_lifetime"}, {name: "refresh_lifetime"}},
 	customRegistration: {{name: "deny", set: true}},
 }

@@ -44,6 +44,7 @@ type answer struct {
 	Scope    []string
 	Details  []int
 	Claims   map[string]any
+	Context  map[string]any
 	Lifetime time.Duration
 }
 
@@ -55,7 +56,7 @@ func ask(t *testing.T, e *Engine, change func(*Input)) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := answer{Scope: d.Scope, Details: d.Details, Claims: d.AccessClaims, Lifetime: d.AccessLifetime}
+	a := answer{Scope: d.Scope, Details: d.Details, Claims: d.AccessClaims, Context: d.TransactionContext, Lifetime: d.AccessLifetime}
 	for _, denial := range d.Denials {
 		a.Rules = append(a.Rules, denial.Rule)
 	}
@@ -76,6 +77,20 @@ func paying(client, amount string) func(*Input) {
 		in.Grant.Details = []json.RawMessage{
 			[]byte(`{"type":"payment_initiation","instructedAmount":{"currency":"EUR","amount":"` + amount + `"}}`), []byte(`{"type":"account_information"}`),
 		}
+	}
+}
+
+// transacting asks for a transaction token about the order.
+func transacting(order string) func(*Input) {
+	return func(in *Input) {
+		in.Grant.Transaction = &Transaction{Audience: "https://trust-domain.example", RequestDetails: []byte(`{"order":"` + order + `"}`)}
+	}
+}
+
+func declared(client, grantType, branch string) func(*Input) {
+	return func(in *Input) {
+		in.Client.ID, in.Subject.ID, in.Grant.Type = client, client, grantType
+		in.Grant.Parameters = map[string]string{"branch": branch}
 	}
 }
 
@@ -115,6 +130,18 @@ func TestReadmeRego(t *testing.T) {
 			{as("tpp-4711", "tls_client_auth"), answer{Scope: both, Claims: map[string]any{"branch": "Frankfurt"}, Lifetime: time.Minute}},
 			{func(in *Input) { in.Grant.Scope = []string{"accounts"} }, answer{Scope: []string{"accounts"}}},
 			{func(in *Input) { in.Subject.AMR = []string{"hwk"} }, answer{Scope: both, Claims: map[string]any{"strong": true}, Lifetime: time.Minute}},
+		},
+		"transaction_context.order": {
+			{as("tpp-4711", "tls_client_auth"), answer{Scope: both, Claims: map[string]any{"may_act": map[string]any{"sub": "clerk"}}, Context: map[string]any{"channel": "branch"}}},
+			{transacting("4711"), answer{Scope: both, Context: map[string]any{"order": "4711"}}},
+			{func(*Input) {}, answer{Scope: both}},
+		},
+		"declared contains": {
+			{declared("tpp-4711", "urn:example:legacy", "Frankfurt West"), answer{Scope: both}},
+			{declared("tpp-4712", "urn:example:legacy", "Frankfurt West"), answer{Rules: []string{"grant.declared"}}},
+			{declared("tpp-4711", "urn:example:legacy", "Berlin"), answer{Rules: []string{"grant.declared"}}},
+			{declared("tpp-4711", "urn:example:other", "Frankfurt West"), answer{Rules: []string{"grant.declared"}}},
+			{func(*Input) {}, answer{Scope: both}},
 		},
 		"bank.nothing_granted": {
 			{func(*Input) {}, answer{Scope: []string{"accounts"}}},

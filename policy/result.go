@@ -18,6 +18,7 @@ var (
 	keyWithheldDetails = ast.StringTerm("withheld_details")
 	keyAccessClaims    = ast.StringTerm("access_claims")
 	keyIDClaims        = ast.StringTerm("id_claims")
+	keyTxnContext      = ast.StringTerm("transaction_context")
 	keyAccessLifetime  = ast.StringTerm("access_lifetime")
 	keyIDLifetime      = ast.StringTerm("id_lifetime")
 	keyRefreshLifetime = ast.StringTerm("refresh_lifetime")
@@ -49,6 +50,9 @@ func readDecision(document *ast.Term, bound *Grant) (Decision, error) {
 		return Decision{}, err
 	}
 	if d.IDClaims, err = readClaims(object, keyIDClaims); err != nil {
+		return Decision{}, err
+	}
+	if d.TransactionContext, err = readMembers(object, keyTxnContext); err != nil {
 		return Decision{}, err
 	}
 	if d.AccessLifetime, err = readLifetime(object, keyAccessLifetime, MaxAccessLifetime); err != nil {

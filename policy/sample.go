@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -31,7 +32,7 @@ func (r *rules) try(ctx context.Context, options Options) error {
 	return nil
 }
 
-// samples covers each grant, subject and kind of certificate, and registrations; together they touch every field of Input.
+// samples covers each kind of grant, subject and kind of certificate, and registrations; together they touch every field of Input.
 func samples(now time.Time) []sample {
 	const accounts, payments = "accounts", "payments"
 	details := []json.RawMessage{
@@ -78,8 +79,59 @@ func samples(now time.Time) []sample {
 	backchannel := refresh
 	backchannel.Grant.Type = "urn:openid:params:grant-type:ciba"
 
+	return append([]sample{
+		{"client_credentials with a PSD2 certificate", machine},
+		{"client_credentials with a certificate", plain},
+		{"client_credentials with a secret", secret},
+		{"client_credentials without scope", nothing},
+		{"authorization_code", user},
+		{"refresh_token with a DPoP key", refresh},
+		{"backchannel authentication", backchannel},
+	}, slices.Concat(exchangeSamples(user), registrationSamples(machine, user))...)
+}
+
+// exchangeSamples are requests that rest on what somebody else has said.
+func exchangeSamples(user Input) []sample {
+	exchange := user
+	exchange.Grant.Type, exchange.Grant.Details = "urn:ietf:params:oauth:grant-type:token-exchange", nil
+	exchange.Grant.Exchange = &Exchange{ // #nosec G101 -- kinds of tokens, and claims of none
+		SubjectTokenType: "urn:ietf:params:oauth:token-type:access_token", SubjectIssuer: "https://localhost:9443",
+		SubjectClaims:  []byte(`{"iss":"https://localhost:9443","sub":"sample-user","aud":"https://localhost:9446","client_id":"sample-app","scope":"openid profile"}`),
+		ActorTokenType: "urn:ietf:params:oauth:token-type:id_token",
+		Actors:         []Actor{{Subject: "sample-clerk"}, {Subject: "sample-desk", ClientID: "sample-app"}}, RequestedTokenType: "urn:ietf:params:oauth:token-type:access_token",
+	}
+	impersonation := exchange
+	impersonation.Client.Introspects, impersonation.Client.TrustedFor = []string{"https://localhost:9446"}, []string{exchange.Grant.Type}
+	facts := *exchange.Grant.Exchange
+	facts.ActorTokenType, facts.Actors = "", nil
+	impersonation.Grant.Exchange = &facts
+
+	transaction := impersonation
+	facts.RequestedTokenType = "urn:ietf:params:oauth:token-type:txn_token"
+	transaction.Grant.Transaction = &Transaction{
+		Audience: "https://trust-domain.example", RequestContext: []byte(`{"ip":"192.0.2.1"}`), RequestDetails: []byte(`{"order":"4711"}`),
+	}
+
+	assertion := exchange
+	assertion.Grant.Type, assertion.Grant.Exchange = "urn:ietf:params:oauth:grant-type:jwt-bearer", nil
+	assertion.Grant.Assertion = &Assertion{Issuer: "https://sts.example", Claims: []byte(`{"iss":"https://sts.example","sub":"sample-user"}`)}
+
+	declared := exchange
+	declared.Grant.Type, declared.Grant.Exchange = "urn:example:sample", nil
+	declared.Grant.Parameters = map[string]string{"user": "sample-user", "branch": "Frankfurt"}
+	return []sample{
+		{"token exchange, delegation", exchange},
+		{"token exchange, impersonation", impersonation},
+		{"transaction token", transaction},
+		{"assertion", assertion},
+		{"declared grant", declared},
+	}
+}
+
+// registrationSamples are clients that register themselves, or change their registration.
+func registrationSamples(machine, user Input) []sample {
 	registration := Input{
-		Request: Request{ID: "sample", Door: "mtls", Time: now, Profile: "fapi2-security"}, Client: machine.Client, Certificate: machine.Certificate,
+		Request: machine.Request, Client: machine.Client, Certificate: machine.Certificate,
 		Registration: &Registration{
 			Action: RegistrationNew, AdmittedBy: "initial_access_token",
 			Metadata: []byte(`{"client_name":"Sample TPP","token_endpoint_auth_method":"tls_client_auth","redirect_uris":["https://tpp.example/cb"],` +
@@ -92,13 +144,6 @@ func samples(now time.Time) []sample {
 	stranger.Registration = &Registration{Action: RegistrationUpdate, AdmittedBy: "registration_access_token", Metadata: []byte(`{}`)}
 
 	return []sample{
-		{"client_credentials with a PSD2 certificate", machine},
-		{"client_credentials with a certificate", plain},
-		{"client_credentials with a secret", secret},
-		{"client_credentials without scope", nothing},
-		{"authorization_code", user},
-		{"refresh_token with a DPoP key", refresh},
-		{"backchannel authentication", backchannel},
 		{"registration with a software statement", registration},
 		{"update of a registration", stranger},
 	}

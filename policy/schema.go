@@ -24,7 +24,7 @@ func inputSchema() map[string]any {
 
 func schemaOf(t reflect.Type) map[string]any {
 	switch {
-	case t == reflect.TypeFor[json.RawMessage](): // an authorization detail: its type says what it has
+	case t == reflect.TypeFor[json.RawMessage](), t.Kind() == reflect.Map: // what it has is not Signet's to know
 		return map[string]any{"type": "object"}
 	case t == reflect.TypeFor[time.Time](), t.Kind() == reflect.String:
 		return map[string]any{"type": "string"}

@@ -85,8 +85,8 @@ func (in *Input) value() (ast.Value, error) {
 
 // size is how many terms value needs at most.
 func (in *Input) size() int {
-	n := 48 + len(in.Client.GrantTypes) + len(in.Client.Scope) + len(in.Client.Resources) +
-		len(in.Subject.AMR) + len(in.Grant.Scope) + len(in.Grant.Resources)
+	n := 48 + len(in.Client.GrantTypes) + len(in.Client.Scope) + len(in.Client.Resources) + len(in.Client.Introspects) +
+		len(in.Client.TrustedFor) + len(in.Subject.AMR) + in.Grant.size()
 	if in.Certificate != nil && in.Certificate.PSD2 != nil {
 		n += len(in.Certificate.PSD2.Roles)
 	}
@@ -138,6 +138,9 @@ var words = func() map[string]*ast.Term {
 	for _, word := range []string{
 		"main", "mtls", "dpop", "openid", "fapi1-advanced", "fapi2-security", "fapi2-message-signing", "fapi-ciba", SubjectClient, SubjectUser, "jwt", "opaque",
 		"client_credentials", "authorization_code", "implicit", "refresh_token", "urn:openid:params:grant-type:ciba",
+		"password", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange",
+		"urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:saml2-bearer",
+		"urn:ietf:params:oauth:token-type:access_token",
 		"none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt",
 		"tls_client_auth", "self_signed_tls_client_auth",
 		"profile", "email", "address", "phone", "offline_access", "accounts", "payments",
@@ -166,6 +169,8 @@ func (c *Client) term(s *slab) *ast.Term {
 		ast.Item(keyGrantTypes, s.list(c.GrantTypes)),
 		ast.Item(keyScope, s.list(c.Scope)),
 		ast.Item(keyResources, s.list(c.Resources)),
+		ast.Item(keyIntrospects, s.list(c.Introspects)),
+		ast.Item(keyTrustedFor, s.list(c.TrustedFor)),
 	)
 }
 
@@ -213,20 +218,6 @@ func (u *Subject) term(s *slab) *ast.Term {
 		ast.Item(keyAMR, s.list(u.AMR)),
 		ast.Item(keyAuthTime, s.integer(u.AuthTime)),
 	)
-}
-
-func (g *Grant) term(s *slab) (*ast.Term, error) {
-	details, err := s.documents(g.Details)
-	if err != nil {
-		return nil, err
-	}
-	return s.object(
-		ast.Item(keyType, s.text(g.Type)),
-		ast.Item(keyScope, s.list(g.Scope)),
-		ast.Item(keyRequested, ast.InternedTerm(g.Requested)),
-		ast.Item(keyResources, s.list(g.Resources)),
-		ast.Item(keyDetails, details),
-	), nil
 }
 
 // documents takes in JSON texts as they are; numbers keep their digits.

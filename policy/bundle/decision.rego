@@ -17,6 +17,7 @@ decision := {
 	"withheld_details": set(),
 	"access_claims": data.signet.token.access_claims,
 	"id_claims": data.signet.token.id_claims,
+	"transaction_context": data.signet.token.transaction_context,
 	"access_lifetime": data.signet.token.access_lifetime,
 	"id_lifetime": data.signet.token.id_lifetime,
 	"refresh_lifetime": data.signet.token.refresh_lifetime,

@@ -78,6 +78,13 @@ test_additions_to_claims if {
 	extended.id_claims == {"c": 3}
 }
 
+test_additions_to_the_transaction_context if {
+	extended := signet.extended with input as request
+		with data.signet.token.transaction_context as {"a": 1}
+		with data.signet.custom.token.transaction_context as {"b": 2}
+	extended.transaction_context == {"a": 1, "b": 2}
+}
+
 test_additions_to_lifetimes if {
 	extended := signet.extended with input as request
 		with data.signet.custom.token.access_lifetime as 60

@@ -17,6 +17,7 @@ extended := {
 	"withheld_details": withheld_details,
 	"access_claims": access_claims,
 	"id_claims": id_claims,
+	"transaction_context": transaction_context,
 	"access_lifetime": access_lifetime,
 	"id_lifetime": id_lifetime,
 	"refresh_lifetime": refresh_lifetime,
@@ -53,7 +54,7 @@ withheld_details := positions if {
 	positions := data.signet.custom.scope.withhold_details
 } else := set()
 
-# The claims of both packages. One name with two values is an error, so there is no decision.
+# The claims of both packages, and what they say about a transaction. One name with two values is an error, so there is no decision.
 
 access_claims[name] := value if some name, value in decision.access_claims
 
@@ -62,6 +63,10 @@ access_claims[name] := value if some name, value in data.signet.custom.token.acc
 id_claims[name] := value if some name, value in decision.id_claims
 
 id_claims[name] := value if some name, value in data.signet.custom.token.id_claims
+
+transaction_context[name] := value if some name, value in decision.transaction_context
+
+transaction_context[name] := value if some name, value in data.signet.custom.token.transaction_context
 
 # A lifetime that signet.custom.token gives comes before the one of signet.token.
 

@@ -32,6 +32,9 @@ access_claims := {}
 
 id_claims := {}
 
+# What a transaction token says about the transaction ("tctx", draft-ietf-oauth-transaction-tokens-10).
+transaction_context := {}
+
 # An access token that is bound to nothing lives for an hour at most.
 access_lifetime := 3600 if {
 	input.sender.method == "none"
