@@ -44,21 +44,30 @@ func assertionOf(params oauth.Params) (*assertion, error) {
 	case kind != oauth.AssertionTypeJWT:
 		return nil, oauth.Errorf(oauth.InvalidClient, "the client_assertion_type is not supported")
 	}
+	a, err := readAssertion(compact)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	if a.claims.Subject == "" {
+		return nil, oauth.Errorf(oauth.InvalidClient, "the client_assertion has no sub")
+	}
+	return a, nil
+}
+
+// readAssertion takes a JWT apart, of which nothing is proved.
+func readAssertion(compact string) (*assertion, error) {
 	_, rest, _ := strings.Cut(compact, ".")
 	body, _, ok := strings.Cut(rest, ".")
 	if !ok || len(compact) > jose.MaxTokenSize {
-		return nil, malformed(jose.ErrMalformed)
+		return nil, jose.ErrMalformed
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(body)
 	if err != nil {
-		return nil, malformed(err)
+		return nil, err
 	}
 	claims, err := jose.ParseClaims(payload)
 	if err != nil {
-		return nil, malformed(err)
-	}
-	if claims.Subject == "" {
-		return nil, oauth.Errorf(oauth.InvalidClient, "the client_assertion has no sub")
+		return nil, err
 	}
 	return &assertion{compact, payload, claims}, nil
 }
@@ -71,38 +80,50 @@ func malformed(cause error) *oauth.Error {
 // the answers may be exact. The change makes the jti single use (RFC 7523 section 3 item 7).
 func (a *assertion) verified(v jose.Verified, r *Request, c *oauth.Client, p oauth.Profile, issuer string) ([]oauth.Change, error) {
 	if !bytes.Equal(v.Payload, a.payload) {
-		return nil, failed(errors.New("the verified payload is not the one that was read"))
+		return nil, failed(errAnotherPayload)
 	}
-	claims := &a.claims
-	refuse := func(text string) ([]oauth.Change, error) {
-		return nil, oauth.Errorf(oauth.InvalidClient, "the client_assertion %s", text)
-	}
+	reason := ""
 	switch {
 	case !validType(v.Typ):
-		return refuse("is of another type")
+		reason = "is of another type"
+	case a.claims.Issuer != c.ID || a.claims.Subject != c.ID:
+		reason = "must have the client_id as iss and sub"
+	default:
+		reason = a.judge(r, p, issuer)
+	}
+	if reason != "" {
+		return nil, oauth.Errorf(oauth.InvalidClient, "the client_assertion %s", reason)
+	}
+	return []oauth.Change{oauth.UseAssertion{ClientID: c.ID, JTI: a.claims.ID, Until: a.claims.Expiry.Add(Skew)}}, nil
+}
+
+var errAnotherPayload = errors.New("the verified payload is not the one that was read")
+
+// judge returns why what every assertion of a client must say is not so; "" = it is (RFC 7523 section 3).
+func (a *assertion) judge(r *Request, p oauth.Profile, issuer string) string {
+	claims := &a.claims
+	switch {
 	case isRequest(claims):
-		return refuse("is a request object")
-	case claims.Issuer != c.ID || claims.Subject != c.ID:
-		return refuse("must have the client_id as iss and sub")
+		return "is a request object"
 	case !validAudience(claims, p, issuer, r.Endpoints):
 		if p.AssertionAudienceIssuerOnly {
-			return refuse("must have the issuer as its aud, as a single string")
+			return "must have the issuer as its aud, as a single string"
 		}
-		return refuse("has another audience")
+		return "has another audience"
 	case claims.Expiry.IsZero():
-		return refuse("has no exp")
+		return "has no exp"
 	case !r.Now.Before(claims.Expiry.Add(Skew)):
-		return refuse("has expired")
+		return "has expired"
 	case claims.Expiry.After(r.Now.Add(maxLifetime)):
-		return refuse("lives too long")
+		return "lives too long"
 	case claims.IssuedAt.After(r.Now.Add(futureLeeway)):
-		return refuse("was issued in the future")
+		return "was issued in the future"
 	case claims.NotBefore.After(r.Now.Add(futureLeeway)):
-		return refuse("is not valid yet")
+		return "is not valid yet"
 	case claims.ID == "" || len(claims.ID) > maxJTI:
-		return refuse(fmt.Sprintf("needs a jti of 1 to %d bytes", maxJTI))
+		return fmt.Sprintf("needs a jti of 1 to %d bytes", maxJTI)
 	}
-	return []oauth.Change{oauth.UseAssertion{ClientID: c.ID, JTI: claims.ID, Until: claims.Expiry.Add(Skew)}}, nil
+	return ""
 }
 
 // validAudience applies RFC 7523 section 3 item 3. Under a FAPI profile only the issuer as a single string

@@ -52,6 +52,10 @@ type Deps struct {
 	// KeysMaxAge is how old what a jwks_uri answered may be; 0 = it is read again for each request.
 	KeysMaxAge time.Duration
 	Sealer     Sealer // client_secret_jwt
+	// SelfIssuedAt are the token endpoint's URLs, as Authenticate gets them there, where an assertion that is redeemed and that
+	// the client has issued itself authenticates a private_key_jwt client, too (RFC 7521 section 4.1, RFC 7523 section 3
+	// item 2); nil = nowhere.
+	SelfIssuedAt []string
 
 	keys    *clientKeys
 	secrets *secretChecker
@@ -125,6 +129,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request, param
 	if err != nil {
 		return none, err
 	}
+	a.readSelfIssued(req)
 	id, err := req.clientID()
 	if err != nil {
 		return none, err
@@ -168,6 +173,9 @@ func (a *Authenticator) find(ctx context.Context, req *Request, id string) (*oau
 	method := a.methods[client.AuthMethod]
 	if method == nil || !slices.Contains(profile.AuthMethods, client.AuthMethod) {
 		return refuse(errNotAllowed)
+	}
+	if a.implicit(req, client) {
+		method = selfIssuedMethod{a.deps.keys, a.deps.Issuer}
 	}
 	if !method.Presented(req) {
 		return refuse(errMethod)

@@ -29,8 +29,17 @@ type parsedKeys struct {
 // of returns the client's keys, by value before by reference. An error that is no *oauth.Error means that
 // they cannot be had now.
 func (k *clientKeys) of(ctx context.Context, c *oauth.Client) (*jose.KeySet, error) {
+	raw, err := k.raw(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return k.parse(memoName(c), raw)
+}
+
+// raw returns the client's JWK set as it is.
+func (k *clientKeys) raw(ctx context.Context, c *oauth.Client) ([]byte, error) {
 	if len(c.JWKS) > 0 {
-		return k.parse("id:"+c.ID, c.JWKS)
+		return c.JWKS, nil
 	}
 	if c.JWKSURI == "" {
 		return nil, failed(errors.New("the client has no keys"))
@@ -39,7 +48,15 @@ func (k *clientKeys) of(ctx context.Context, c *oauth.Client) (*jose.KeySet, err
 	if err != nil {
 		return nil, fmt.Errorf("reading the client's jwks_uri: %w", err)
 	}
-	return k.parse(c.JWKSURI, raw)
+	return raw, nil
+}
+
+// memoName is what the client's parsed keys are kept by.
+func memoName(c *oauth.Client) string {
+	if len(c.JWKS) > 0 {
+		return "id:" + c.ID
+	}
+	return c.JWKSURI
 }
 
 // Keys returns the client's registered keys, by value before by reference, for encrypting to it. Where those at its
@@ -65,7 +82,7 @@ func (a *Authenticator) Keys(ctx context.Context, c *oauth.Client) (*jose.KeySet
 
 // encryptable says whether the set has a key for each algorithm by which something is to be encrypted to the client.
 func encryptable(set *jose.KeySet, c *oauth.Client) bool {
-	for _, alg := range []string{c.IDTokenEncAlg, c.UserinfoEncAlg} {
+	for _, alg := range []string{c.IDTokenEncAlg, c.UserinfoEncAlg, c.IntrospectionEncAlg, c.ResponseEncAlg} {
 		if alg != "" && !set.Encrypts(alg) {
 			return false
 		}
@@ -103,11 +120,19 @@ func (k *clientKeys) verify(ctx context.Context, c *oauth.Client, compact string
 
 // refreshed reads the client's jwks_uri again: keys that were added since are in it.
 func (k *clientKeys) refreshed(ctx context.Context, c *oauth.Client) (*jose.KeySet, error) {
+	raw, err := k.again(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return k.parse(c.JWKSURI, raw)
+}
+
+func (k *clientKeys) again(ctx context.Context, c *oauth.Client) ([]byte, error) {
 	raw, err := k.fetch.Refresh(ctx, c.JWKSURI, jwksAccept)
 	if err != nil {
 		return nil, fmt.Errorf("reading the client's jwks_uri again: %w", err)
 	}
-	return k.parse(c.JWKSURI, raw)
+	return raw, nil
 }
 
 func (k *clientKeys) parse(name string, raw []byte) (*jose.KeySet, error) {

@@ -18,7 +18,8 @@ type Request struct {
 	Endpoints []string
 	Now       time.Time
 
-	assertion *assertion // parsed, but not verified; nil when there is none
+	assertion  *assertion  // parsed, but not verified; nil when there is none
+	selfIssued *selfIssued // likewise
 }
 
 // Method is one way to authenticate.
@@ -77,6 +78,8 @@ func (r *Request) clientID() (string, error) {
 		named = r.Basic.ClientID
 	case r.assertion != nil:
 		named = r.assertion.claims.Subject
+	case r.selfIssued != nil:
+		named = r.selfIssued.issuer()
 	}
 	switch {
 	case id == "" && named == "":

@@ -55,9 +55,9 @@ func HashSecret(secret oauth.Secret, random oauth.Random) (string, error) {
 }
 
 // KeepSecret puts the secret into the form in which it rests: sealed for the one method that computes with it,
-// hashed for the others. Any that the client had before is gone; methods without a secret keep none.
+// hashed for the others. Any that the client had before is gone, a former one too; methods without a secret keep none.
 func KeepSecret(ctx context.Context, sealer Sealer, random oauth.Random, c *oauth.Client, secret oauth.Secret) (err error) {
-	c.SecretHash, c.SecretSealed = "", nil
+	c.SecretHash, c.SecretSealed, c.Former = "", nil, nil
 	switch c.AuthMethod {
 	case oauth.AuthSecretJWT:
 		c.SecretSealed, err = SealSecret(ctx, sealer, c.ID, secret)
@@ -75,7 +75,7 @@ func KeepsSecret(c *oauth.Client) bool {
 	return c.AuthMethod.UsesSecret() && c.SecretHash != ""
 }
 
-// IsSecret says whether the secret is the client's. The comparison takes constant time.
+// IsSecret says whether the secret is the client's present one. The comparison takes constant time.
 func IsSecret(ctx context.Context, sealer Sealer, c *oauth.Client, secret oauth.Secret) (bool, error) {
 	if len(c.SecretSealed) == 0 {
 		return CheckSecret(c.SecretHash, secret)
@@ -139,7 +139,9 @@ func generated(text string) bool {
 	return true
 }
 
-// secretChecker checks presented secrets, of which only so many at once may cost what argon2id costs.
+// secretChecker checks presented secrets, of which only so many at once may cost what argon2id costs. A client may have
+// two, of which argon2id has at most one: a secret costs what its own form costs, whichever client's it is said to be,
+// whatever that has.
 type secretChecker struct {
 	slots slots
 	dummy string // matches nothing; costs what a real one costs
@@ -152,28 +154,45 @@ func newSecretChecker() *secretChecker {
 	}
 }
 
-// check returns nil when the secret is the hash's.
-func (s *secretChecker) check(ctx context.Context, hash string, secret oauth.Secret) error {
-	slow := secret != "" && len(secret) <= maxSecret && !generated(secret.Reveal())
-	if slow {
-		release, err := s.slots.enter(ctx)
-		if err != nil {
-			return err
-		}
-		defer release()
-		if !strings.HasPrefix(hash, argonPrefix) {
-			_, _ = CheckSecret(s.dummy, secret) // for its cost alone
-			return failed(errWrongSecret)
-		}
+// check returns nil when the secret is the present hash's or the former one's; "" = there is none.
+func (s *secretChecker) check(ctx context.Context, secret oauth.Secret, present, former string) error {
+	if secret != "" && len(secret) <= maxSecret && !generated(secret.Reveal()) {
+		return s.checkSlow(ctx, secret, present, former)
 	}
-	match, err := CheckSecret(hash, secret)
+	if former == "" {
+		former = present
+	}
+	match, err := CheckSecret(present, secret)
+	again, damaged := CheckSecret(former, secret)
+	if match || again {
+		return nil
+	}
+	if err = errors.Join(err, damaged); err != nil {
+		return err
+	}
+	return failed(errWrongSecret)
+}
+
+// checkSlow runs argon2id once: with the one hash that has its form, or for its cost alone.
+func (s *secretChecker) checkSlow(ctx context.Context, secret oauth.Secret, present, former string) error {
+	release, err := s.slots.enter(ctx)
 	if err != nil {
 		return err
 	}
-	if !match {
-		return failed(errWrongSecret)
+	defer release()
+	hash := s.dummy
+	for _, h := range []string{former, present} {
+		if strings.HasPrefix(h, argonPrefix) {
+			hash = h
+		}
 	}
-	return nil
+	match, err := CheckSecret(hash, secret)
+	switch {
+	case hash == s.dummy || err == nil && !match:
+		return failed(errWrongSecret)
+	default:
+		return err
+	}
 }
 
 var errWrongSecret = errors.New("wrong secret")
@@ -185,7 +204,7 @@ func (s *secretChecker) pretend(ctx context.Context, r *Request, refusal error) 
 	if r.Basic != nil {
 		secret = r.Basic.Secret
 	}
-	if err := s.check(ctx, "", secret); !errors.Is(err, errWrongSecret) {
+	if err := s.check(ctx, secret, "", ""); !errors.Is(err, errWrongSecret) {
 		return unavailable(err)
 	}
 	return refusal

@@ -90,5 +90,6 @@ func (secretBasic) Presented(r *Request) bool { return r.Basic != nil }
 
 // Authenticate implements Method.
 func (m secretBasic) Authenticate(ctx context.Context, r *Request, c *oauth.Client, _ oauth.Profile) ([]oauth.Change, error) {
-	return nil, m.secrets.check(ctx, c.SecretHash, r.Basic.Secret)
+	present, former := hashes(c, r.Now)
+	return nil, m.secrets.check(ctx, r.Basic.Secret, present, former)
 }

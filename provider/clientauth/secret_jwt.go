@@ -50,14 +50,37 @@ func (m secretJWT) Authenticate(ctx context.Context, r *Request, c *oauth.Client
 	if len(c.SecretSealed) == 0 {
 		return nil, failed(errors.New("the client has no sealed secret"))
 	}
-	secret, err := m.secrets.open(ctx, c)
+	// Both are tried whatever the first says, and the present one twice where there is no other: it costs the same.
+	v, err := m.verify(ctx, r, c)
+	if other, otherErr := m.verify(ctx, r, withFormer(c, r.Now)); err != nil {
+		v, err = other, decisive(err, otherErr)
+	}
 	if err != nil {
 		return nil, err
 	}
-	v, err := jose.VerifyHMAC(r.assertion.compact, secret, algorithms(SecretJWTAlgorithms(), c))
-	clear(secret)
-	if err != nil {
-		return nil, failed(err)
-	}
 	return r.assertion.verified(v, r, c, p, m.issuer)
+}
+
+// verify checks the assertion's signature with the client's secret.
+func (m secretJWT) verify(ctx context.Context, r *Request, c *oauth.Client) (jose.Verified, error) {
+	secret, err := m.secrets.open(ctx, c)
+	if err != nil {
+		return jose.Verified{}, err
+	}
+	defer clear(secret)
+	v, err := jose.VerifyHMAC(r.assertion.compact, secret, algorithms(SecretJWTAlgorithms(), c))
+	if err != nil {
+		return jose.Verified{}, failed(err)
+	}
+	return v, nil
+}
+
+// decisive is what two attempts come to: nil when the second succeeded. Otherwise a refusal is none while one of them could
+// not be made.
+func decisive(first, second error) error {
+	refusal := (*oauth.Error)(nil)
+	if second == nil || !errors.As(second, &refusal) {
+		return second
+	}
+	return first
 }

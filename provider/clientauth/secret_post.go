@@ -19,5 +19,6 @@ func (secretPost) Presented(r *Request) bool { return r.Params.Has("client_secre
 
 // Authenticate implements Method.
 func (m secretPost) Authenticate(ctx context.Context, r *Request, c *oauth.Client, _ oauth.Profile) ([]oauth.Change, error) {
-	return nil, m.secrets.check(ctx, c.SecretHash, r.Params.Secret("client_secret"))
+	present, former := hashes(c, r.Now)
+	return nil, m.secrets.check(ctx, r.Params.Secret("client_secret"), present, former)
 }
