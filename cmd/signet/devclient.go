@@ -92,15 +92,17 @@ func (s *clientSettings) complete() error {
 	return nil
 }
 
-// metadata is the part of the provider's metadata (RFC 8414, RFC 8705 section 5) that the client uses.
+// metadata is the part of the provider's metadata (RFC 8414, RFC 8628 section 4, RFC 8705 section 5) that the client uses.
 type metadata struct {
 	Issuer                string `json:"issuer"`
 	AuthorizationEndpoint string `json:"authorization_endpoint"`
 	TokenEndpoint         string `json:"token_endpoint"`
 	PushedEndpoint        string `json:"pushed_authorization_request_endpoint"`
+	DeviceEndpoint        string `json:"device_authorization_endpoint"`
 	Aliases               struct {
 		TokenEndpoint  string `json:"token_endpoint"`
 		PushedEndpoint string `json:"pushed_authorization_request_endpoint"`
+		DeviceEndpoint string `json:"device_authorization_endpoint"`
 	} `json:"mtls_endpoint_aliases"`
 }
 

@@ -14,6 +14,9 @@ import (
 	"signet/provider/oauth"
 )
 
+// grantDevice is what people call oauth.GrantDevice.
+const grantDevice = "device"
+
 // tokenOptions are the flags of "signet token".
 type tokenOptions struct {
 	file, secretFile, refreshFile string
@@ -39,6 +42,7 @@ clients, or from flags, which win over the file.`,
   signet token --client-file .signet/clients/demo-tls.json --scope accounts --raw
   signet token --client-file .signet/clients/demo-public.json --grant authorization_code --scope "openid accounts"
   signet token --client-file .signet/clients/demo-fapi2.json --grant authorization_code --scope "openid accounts" --decode
+  signet token --client-file .signet/clients/demo-public.json --grant device --scope "openid accounts"
   signet token --client-file .signet/clients/demo-basic.json --grant refresh_token --refresh-token-file FILE
   signet token --issuer https://login.bank.example --client tpp --key tpp-key.pem --cert tpp.pem --scope accounts`,
 		Args: cobra.NoArgs,
@@ -59,7 +63,7 @@ clients, or from flags, which win over the file.`,
 	f.BoolVar(&o.flags.Push, "par", false, "push the authorization request (RFC 9126)")
 	f.StringVar(&o.flags.RedirectURI, "redirect-uri", "", "loopback redirect URI for authorization_code (default: http://127.0.0.1:<free>/callback)")
 	f.StringVar(&o.door, "door", "", "main or mtls (default: mtls when there is a certificate)")
-	f.StringVar(&o.grant, "grant", oauth.GrantClientCredentials, "client_credentials, authorization_code or refresh_token")
+	f.StringVar(&o.grant, "grant", oauth.GrantClientCredentials, "client_credentials, authorization_code, device or refresh_token")
 	f.StringVar(&o.refreshFile, "refresh-token-file", "", "file with the refresh token; - reads standard input")
 	f.StringVar(&o.scope, "scope", "", "space-delimited scopes to ask for")
 	f.StringArrayVar(&o.resources, "resource", nil, "resource server to ask for (RFC 8707); repeatable")
@@ -234,8 +238,10 @@ func (c *console) runGrant(ctx context.Context, client *devClient, o tokenOption
 		return client.codeByBrowser(ctx, o.scope, o.resources, func(address string) {
 			c.note("Open this in a browser and log in; waiting for it to come back:\n\n  %s\n", address)
 		})
+	case grantDevice, oauth.GrantDevice:
+		return c.tokenByDevice(ctx, client, o.scope, o.resources)
 	default:
-		return nil, fmt.Errorf("--grant: want client_credentials, authorization_code or refresh_token, not %q", o.grant)
+		return nil, fmt.Errorf("--grant: want client_credentials, authorization_code, device or refresh_token, not %q", o.grant)
 	}
 	return client.token(ctx, form)
 }

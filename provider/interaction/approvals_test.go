@@ -43,9 +43,9 @@ func (d *desk) Answer(_ context.Context, id string, user oauth.EndUser, approve 
 	return d.err
 }
 
-func newDesk(t *testing.T) (*rig, *desk) {
+func newDesk(t *testing.T, changes ...func(*Deps)) (*rig, *desk) {
 	d := &desk{}
-	r := newRig(t, func(deps *Deps) { deps.Approvals = d })
+	r := newRig(t, append([]func(*Deps){func(deps *Deps) { deps.Approvals = d }}, changes...)...)
 	request := oauth.Backchannel{
 		ID: "b1", ClientID: "app", UserID: "u1", Scope: oauth.Scope{"openid", "accounts"}, Resources: []string{"https://rs.example"},
 		BindingMessage: "Kiosk 7 <X-42>", CreatedAt: r.now.Add(-20 * time.Second), ExpiresAt: r.now.Add(100 * time.Second),

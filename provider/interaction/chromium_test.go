@@ -32,7 +32,8 @@ const patience = 2 * time.Minute
 // scenes are the pages at their fullest, in one language.
 func scenes(t *testing.T, tag string) map[string]*httptest.ResponseRecorder {
 	t.Helper()
-	r, d := newDesk(t)
+	devices := &shop{waiting: map[string]oauth.DeviceRequest{}}
+	r, d := newDesk(t, func(deps *Deps) { deps.Devices = devices })
 	r.deps.Details = paymentTypes(t)
 	r.deps.Brand = Brand{Name: "Nordbank", Links: []Link{{"Help", "https://bank.example/help"}, {"Imprint", "https://bank.example/imprint"}}}
 	r.deps.Floor = oauth.Profiles[oauth.ProfileFAPI2Security]
@@ -75,6 +76,19 @@ func scenes(t *testing.T, tag string) map[string]*httptest.ResponseRecorder {
 	d.waiting = nil
 	page("approvals-done", "https://id.bank.example/interaction/approvals?done=deny")
 	at := func(path string) *http.Request { return r.request(http.MethodGet, path, nil) }
+	devices.waiting["WDJB-MJHT"] = oauth.DeviceRequest{
+		ClientID: "app", Scope: slices.Concat(oauth.StandardScopes, oauth.Scope{"accounts"}), Resources: []string{"https://rs.example"},
+		Details: oauth.Details{payment}, CreatedAt: r.now.Add(-20 * time.Second), ExpiresAt: r.now.Add(9 * time.Minute),
+	}
+	for name, query := range map[string]string{
+		"device": "", "device-wrong": "?user_code=BBBB-BBBB", "device-request": "?user_code=WDJB-MJHT", "device-done": "?done=approve",
+	} {
+		take(name, r.Device().ServeHTTP, at("/device"+query))
+	}
+	devices.waiting["WDJB-MJHT"] = oauth.DeviceRequest{
+		ClientID: "app", Scope: oauth.Scope{"openid", "accounts"}, CreatedAt: r.now.Add(-20 * time.Second), ExpiresAt: r.now.Add(9 * time.Minute),
+	}
+	take("device-plain", r.Device().ServeHTTP, at("/device?user_code=WDJB-MJHT"))
 	for name, err := range map[string]error{
 		"refused": oauth.Errorf(oauth.InvalidRequest, "redirect_uri is not registered for this client"), "expired": gone,
 		"failed": errDisk, "busy": oauth.ErrUnavailable, "answered": &oauth.Conflict{}, "missing": oauth.Errorf(oauth.NotFound, "there is no such page"),

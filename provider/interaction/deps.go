@@ -64,6 +64,10 @@ type Deps struct {
 	Details interface{ Words(oauth.Detail) rar.View }
 	// Approvals makes the page on which users answer backchannel requests. Optional: nil = there is no such page.
 	Approvals Approvals
+	// Devices makes the page on which users answer what devices ask for (RFC 8628), at DevicePath. Optional: nil = there is
+	// no such page.
+	Devices    Devices
+	DevicePath string // an absolute path, outside Prefix; the default is /device
 	// Lasts says for how long a client with this consent keeps access without asking again.
 	Lasts func(client *oauth.Client, scope oauth.Scope) time.Duration
 	// Address is the browser's address, for throttling. Optional: the default is the connection's, which is
@@ -92,6 +96,8 @@ func (d Deps) validate() error {
 	need(d.Audit != nil, "Audit")
 	need(strings.HasPrefix(d.Prefix, "/") && !strings.HasSuffix(d.Prefix, "/"), "Prefix, an absolute path without a slash at its end,")
 	need(strings.HasPrefix(d.ResumePath, "/"), "ResumePath, an absolute path,")
+	need(d.DevicePath == "" || strings.HasPrefix(d.DevicePath, "/") && !strings.HasSuffix(d.DevicePath, "/"),
+		"DevicePath, where there is one, an absolute path without a slash at its end,")
 	need(d.Floor.Name != "", "Floor")
 	need(d.Lasts != nil, "Lasts")
 	need(d.Clock != nil && d.Random != nil && d.Log != nil, "Clock, Random and Log")
@@ -110,6 +116,7 @@ type Pages struct {
 	recorder *audit.Recorder
 	origin   *http.CrossOriginProtection
 	throttle *throttle
+	codes    *throttle // of guesses at the user codes of devices
 }
 
 // New makes the pages. It fails, naming everything that is missing.
@@ -141,10 +148,14 @@ func New(deps Deps) (*Pages, error) {
 	if deps.Address == nil {
 		deps.Address = func(r *http.Request) string { return r.RemoteAddr }
 	}
+	if deps.DevicePath == "" {
+		deps.DevicePath = "/device"
+	}
 	deps.Brand = deps.Brand.withDefaults()
 	return &Pages{
 		deps: deps, host: issuer.Host, assets: makeAssets(deps.Prefix, deps.Brand), languages: spoken, view: view,
 		recorder: audit.NewRecorder(deps.Clock, deps.Random), origin: origin, throttle: newThrottle(deps.Clock),
+		codes: newThrottle(deps.Clock),
 	}, nil
 }
 

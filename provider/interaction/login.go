@@ -25,6 +25,7 @@ type loginView struct {
 	Answer   answerFields
 	Username string
 	Error    string
+	Device   bool // who logs in comes to type a device's code
 }
 
 // answerFields are the names of a form's fields for the user's answer, and the values of one of them.
@@ -116,7 +117,7 @@ func (p *Pages) tryLogin(w http.ResponseWriter, r *http.Request, in signIn, user
 	try, wait, ok := p.throttle.begin(username, web.Subscriber(p.deps.Address(r)))
 	if !ok {
 		p.deps.Log.WarnContext(r.Context(), "login throttled", "request_id", web.RequestID(r.Context()))
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		retryAfter(w, wait)
 		again(http.StatusTooManyRequests, words.text("login.throttled", "wait", words.duration("wait", roundUp(wait))))
 		return
 	}
@@ -134,6 +135,11 @@ func (p *Pages) tryLogin(w http.ResponseWriter, r *http.Request, in signIn, user
 		user.AuthTime = p.deps.Clock().UTC().Truncate(time.Second) // auth_time has whole seconds
 		in.finish(w, r, user)
 	}
+}
+
+// retryAfter tells programs when to come again (RFC 9110 section 10.2.3).
+func retryAfter(w http.ResponseWriter, wait time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 }
 
 // authenticate does not even hash what no account can have; that says nothing about any account.

@@ -21,13 +21,14 @@ const (
 	pageError     = "error"
 	pageForward   = "forward"
 	pageApprovals = "approvals"
+	pageDevice    = "device"
 	pageLogout    = "logout"
 	pageLoggedOut = "logged-out"
 	pageStayed    = "stayed"
 )
 
 var allPages = []string{
-	pageLogin, pageConsent, pageError, pageForward, pageApprovals, pageLogout, pageLoggedOut, pageStayed,
+	pageLogin, pageConsent, pageError, pageForward, pageApprovals, pageDevice, pageLogout, pageLoggedOut, pageStayed,
 }
 
 // views are the parsed templates by page: each within the layout, in one language.

@@ -33,6 +33,7 @@ func everyPage(t *testing.T, r *rig) map[string]*httptest.ResponseRecorder {
 		r.WriteForm(w, req, "App", "https://app.example/cb", url.Values{"code": {"c"}, "state": {`"><x`}, "iss": {"i"}})
 	}, "/")
 	show(pageApprovals, r.Handler().ServeHTTP, "/interaction/approvals")
+	show(pageDevice, r.Device().ServeHTTP, "/device")
 	show(pageLogout, func(w http.ResponseWriter, req *http.Request) {
 		r.AskLogout(w, req, "App", "/logout", url.Values{"state": {`"><x`}})
 	}, "/")
@@ -53,11 +54,12 @@ func TestEveryPage(t *testing.T) {
 		pageError:     {"error-title", "error-code", "error-description", "request-id"},
 		pageForward:   {"forward-form", "forward-button"},
 		pageApprovals: {"approvals-user", "approvals-refresh", "switch-user", "approval-b1", "approve-b1", "deny-b1"},
+		pageDevice:    {"device-user", "switch-user", "user-code", "device-continue"},
 		pageLogout:    {"logout-form", "logout-client", "logout-user", "logout-approve", "logout-deny"},
 		pageLoggedOut: {"logout-continue"},
 	}
 	active := regexp.MustCompile(`(?i)<script|javascript:|\son[a-z]+\s*=|style\s*=|<style`)
-	r, _ := newDesk(t)
+	r, _ := newDesk(t, func(deps *Deps) { deps.Devices = &shop{} })
 	pages := everyPage(t, r)
 	for _, name := range allPages {
 		t.Run(name, func(t *testing.T) {

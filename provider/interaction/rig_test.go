@@ -101,11 +101,16 @@ func (r *rig) request(method, path string, form url.Values) *http.Request {
 func (r *rig) send(req *http.Request) (*http.Response, string) {
 	r.t.Helper()
 	res := r.cookies.Send(r.Handler(), req).Result()
+	return res, bodyOf(r.t, res)
+}
+
+func bodyOf(t *testing.T, res *http.Response) string {
+	t.Helper()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
-	return res, string(body)
+	return string(body)
 }
 
 func (r *rig) get(path string) (*http.Response, string) {
