@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"signet/provider/audit"
+	"signet/provider/issue"
 	"signet/provider/oauth"
 	"signet/provider/web"
 )
@@ -30,7 +31,7 @@ func (e *Endpoint) entries(ctx context.Context, p progress, out handout, user oa
 		event = audit.TokenIssued
 	}
 	about.DecisionID = out.front.DecisionID
-	about.Detail = withAnswer(about.Detail, p.waiting.Request, out)
+	about.Detail = e.withAnswer(about.Detail, p.waiting.Request, out)
 	entry, err := e.recorder.Change(event, about)
 	return append(changes, entry), err
 }
@@ -53,11 +54,14 @@ func describe(req oauth.AuthorizationRequest, user oauth.EndUser) map[string]any
 }
 
 // withAnswer adds what has left in the answer beside a code: of an ID token there is no other trace.
-func withAnswer(detail map[string]any, req oauth.AuthorizationRequest, out handout) map[string]any {
+func (e *Endpoint) withAnswer(detail map[string]any, req oauth.AuthorizationRequest, out handout) map[string]any {
 	detail = maps.Clone(detail)
 	detail["response_type"] = req.ResponseType
 	if carries(req.ResponseType, partIDToken) {
 		detail["id_token"] = true
+		if e.deps.PersistIDTokens {
+			detail["id_token"] = issue.IDTokenRecord(out.idToken.compact, out.idToken.expires)
+		}
 	}
 	if out.front.JTI != "" {
 		detail["access_token"] = out.front.JTI

@@ -141,6 +141,15 @@ type Deps struct {
 	RequirePKCE bool
 	// PublicWithoutPKCE exempts public clients of OpenID Connect alone, too, against RFC 9700 section 2.1.1.
 	PublicWithoutPKCE bool
+	// RequirePAR refuses every request that has not been pushed (RFC 9126 section 5), whatever the profile and the client.
+	RequirePAR bool
+	// OpenIDOptional serves ID tokens without the scope openid, to clients that are held to OpenID Connect alone: as servers
+	// did before it was required. The claims parameter still needs it.
+	OpenIDOptional bool
+	// IDClaims says which of the user's claims go into ID tokens that are in the answer.
+	IDClaims issue.IDTokenClaims
+	// PersistIDTokens keeps a record of each ID token that is in the answer in the audit log.
+	PersistIDTokens bool
 	// GrantManagement serves grant_management_action; without it the parameter is ignored.
 	// GrantActionRequired refuses a request that has none.
 	GrantManagement, GrantActionRequired bool

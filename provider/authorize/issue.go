@@ -45,7 +45,7 @@ func (e *Endpoint) issue(w http.ResponseWriter, r *http.Request, p progress, o o
 		e.uncommitted(w, r, p, err)
 		return
 	}
-	answer, err := e.successful(r, p, user, out)
+	answer, err := e.successful(r, p, out)
 	if err == nil {
 		err = e.deps.Store.Commit(r.Context(), changes...)
 	}
@@ -76,9 +76,10 @@ func (e *Endpoint) uncommitted(w http.ResponseWriter, r *http.Request, p progres
 
 // handout is what an approval gives the client.
 type handout struct {
-	code  oauth.Secret // "" = none
-	front FrontTokens  // what policy lets leave here; the zero one = it was not asked
-	grant oauth.Grant  // that both are good for
+	code    oauth.Secret // "" = none
+	front   FrontTokens  // what policy lets leave here; the zero one = it was not asked
+	idToken issuedID     // the zero one = none
+	grant   oauth.Grant  // that all are good for
 }
 
 // approval returns what the client is given, and the one commit that makes it good.
@@ -103,6 +104,11 @@ func (e *Endpoint) approval(ctx context.Context, p progress, o outcome, user oau
 		return handout{}, nil, err
 	}
 	changes = append(changes, implied...)
+	if carries(req.ResponseType, partIDToken) {
+		if out.idToken, err = e.idToken(ctx, p, user, out); err != nil {
+			return handout{}, nil, err
+		}
+	}
 	changes = append(append(changes, joins(p, grant, user)), p.answered(now)...)
 	if given {
 		changes = append(changes, e.agreed(p.client, p.waiting.Request, user, now)...)

@@ -54,7 +54,7 @@ func secured(mode string) bool { return strings.HasSuffix(mode, suffixJWT) }
 // answersSigned says whether the request may have a JWT for its answer. That costs a signature, for an error, too, and
 // anybody can make up a request: so the client has to be registered for it, or held to it, or to have made the request.
 func answersSigned(from inquiry) bool {
-	return from.client.ResponseAlg != "" || from.profile.SignedResponse || from.signed || from.pushed && !from.client.Public()
+	return from.client.ResponseAlg != "" || from.client.ResponseEncAlg != "" || from.profile.SignedResponse || from.signed || from.pushed && !from.client.Public()
 }
 
 // modeFor returns the mode by which a request is answered, its errors included: the one it asks for or, where

@@ -13,7 +13,8 @@ import (
 	"signet/provider/web"
 )
 
-// sealed is an answer that is ready to be sent: complete and, if its mode is one of JARM's, signed.
+// sealed is an answer that is ready to be sent: complete and, if its mode is one of JARM's, signed and, where the client
+// has registered that, encrypted.
 type sealed struct{ fields url.Values }
 
 // seal completes an answer with the request's state and the issuer (RFC 9207 section 2), which every answer
@@ -55,6 +56,9 @@ func (e *Endpoint) sealError(ctx context.Context, d destination, err error) (sea
 	answer := url.Values{"error": {string(shown.Code)}}
 	if shown.Description != "" {
 		answer.Set("error_description", shown.Description)
+	}
+	if uri := web.ErrorURI(ctx, shown.Code); uri != "" {
+		answer.Set("error_uri", uri)
 	}
 	return e.seal(ctx, d, answer)
 }

@@ -44,8 +44,8 @@ func (e *Endpoint) validate(ctx context.Context, from inquiry, d destination) (o
 		Signed: from.signed, Pushed: from.pushed,
 	}
 	for _, rule := range []rule{
-		checkLengths, checkMode, checkUnsupported, checkClient, checkForm, e.checkResponseType, e.checkPKCE, checkDPoPKey,
-		e.checkDetails, e.checkScope, e.checkResources, checkNonce, checkPrompt, checkMaxAge, checkDisplay, checkClaims, checkACR,
+		checkLengths, checkMode, checkUnsupported, checkClient, e.checkForm, e.checkResponseType, e.checkPKCE, checkDPoPKey,
+		e.checkDetails, e.checkScope, e.checkResources, e.checkNonce, checkPrompt, checkMaxAge, checkDisplay, checkClaims, checkACR,
 		e.checkReach, e.checkSubject, e.checkGrantAction,
 	} {
 		if err := rule(from, &req); err != nil {
@@ -91,9 +91,9 @@ func checkClient(from inquiry, _ *oauth.AuthorizationRequest) *oauth.Error {
 }
 
 // checkForm asks for the form in which the client's requests have to come.
-func checkForm(from inquiry, _ *oauth.AuthorizationRequest) *oauth.Error {
+func (e *Endpoint) checkForm(from inquiry, _ *oauth.AuthorizationRequest) *oauth.Error {
 	switch {
-	case !from.pushed && (from.profile.RequirePAR || from.client.RequirePAR): // FAPI 2.0 section 5.3.2.2, RFC 9126 section 6
+	case !from.pushed && (e.deps.RequirePAR || from.profile.RequirePAR || from.client.RequirePAR): // FAPI 2.0 section 5.3.2.2, RFC 9126 section 6
 		return oauth.Errorf(oauth.InvalidRequest, "the authorization request must be pushed")
 	case !from.signed && (from.profile.SignedRequest || from.client.RequireSignedRequest): // FAPI 1.0 Advanced section 5.2.2 item 1, RFC 9101 section 10.5
 		return oauth.Errorf(oauth.InvalidRequest, "the authorization request must be a signed request object")

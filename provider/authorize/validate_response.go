@@ -105,10 +105,10 @@ func bound(who party) bool {
 
 // checkNonce asks for nonce where an ID token comes through the browser (OpenID Connect Core sections 3.2.2.1 and
 // 3.3.2.11), and for what ties the answer to the request (FAPI 1.0 Baseline sections 5.2.2.2 and 5.2.2.3).
-func checkNonce(from inquiry, req *oauth.AuthorizationRequest) *oauth.Error {
+func (e *Endpoint) checkNonce(from inquiry, req *oauth.AuthorizationRequest) *oauth.Error {
 	openID, idToken := req.Scope.Has(oauth.ScopeOpenID), carries(req.ResponseType, partIDToken)
 	switch {
-	case idToken && !openID:
+	case idToken && !openID && !e.withoutOpenID(from.profile):
 		return oauth.Errorf(oauth.InvalidRequest, "an ID token needs the scope openid")
 	case idToken && req.Nonce == "", from.profile.SignedResponse && openID && req.Nonce == "":
 		return oauth.Errorf(oauth.InvalidRequest, "nonce is missing")
@@ -116,6 +116,11 @@ func checkNonce(from inquiry, req *oauth.AuthorizationRequest) *oauth.Error {
 		return oauth.Errorf(oauth.InvalidRequest, "state is missing")
 	}
 	return nil
+}
+
+// withoutOpenID says whether who is held to the profile can have an ID token without the scope openid.
+func (e *Endpoint) withoutOpenID(profile oauth.Profile) bool {
+	return e.deps.OpenIDOptional && profile.Name == oauth.ProfileOpenID
 }
 
 // checkPKCE asks for S256 (RFC 7636 section 4.4.1), where there is a code to protect. See needsPKCE for who can do

@@ -17,15 +17,19 @@ type NonceStore interface {
 	Commit(ctx context.Context, changes ...oauth.Change) error
 }
 
-// Deps are what a [Binder] works with. All are required.
+// Deps are what a [Binder] works with. All are required, but ProofMaxAge and ProofAhead.
 type Deps struct {
 	Nonces NonceStore
 	// RequireNonce refuses proofs without a nonce of this server (RFC 9449 section 8).
 	RequireNonce bool
 	// NonceLifetime is how long a nonce is handed out; it counts for twice as long.
 	NonceLifetime time.Duration
-	Clock         oauth.Clock
-	Random        oauth.Random
+	// ProofMaxAge is how old a proof's iat may be, ProofAhead how far in the future (RFC 9449 section 11.1); 0 = package
+	// dpop's defaults. A proof is remembered until it is too old, so that it is used once.
+	ProofMaxAge, ProofAhead time.Duration
+
+	Clock  oauth.Clock
+	Random oauth.Random
 }
 
 // Sender is what the sender of a request proved to hold, and what accepting the proof changes.
@@ -59,6 +63,7 @@ func (b *Binder) From(w http.ResponseWriter, r *http.Request, leaf *x509.Certifi
 	}
 	proof, err := dpop.Verify(header, dpop.Options{
 		Method: r.Method, URLs: urls, Now: b.deps.Clock(), Algs: algs, AccessToken: access,
+		MaxAge: b.deps.ProofMaxAge, Ahead: b.deps.ProofAhead,
 	})
 	if err != nil {
 		return Sender{}, err

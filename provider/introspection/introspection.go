@@ -1,4 +1,4 @@
-// Package introspection is the introspection endpoint (RFC 7662), with answers signed on request (RFC 9701).
+// Package introspection is the introspection endpoint (RFC 7662), with answers signed, and encrypted, on request (RFC 9701).
 //
 // Invariant: who may not know about a token learns exactly what it would learn about one that never existed.
 package introspection
@@ -18,7 +18,7 @@ import (
 	"signet/provider/web"
 )
 
-// Deps are what the endpoint works with. All are required.
+// Deps are what the endpoint works with. All but Seal are required.
 type Deps struct {
 	Authenticate interface {
 		Authenticate(ctx context.Context, r *http.Request, params oauth.Params, endpoints []string) (oauth.ClientAuthentication, error)
@@ -33,11 +33,12 @@ type Deps struct {
 		For(client *oauth.Client, details oauth.Details, audience []string) oauth.Details
 	}
 	Store interface {
-		RefreshToken(ctx context.Context, digest oauth.Digest) (oauth.RefreshToken, error)
+		issue.RefreshStore
 		Commit(ctx context.Context, changes ...oauth.Change) error
 	}
+	Seal  *issue.RefreshSeal // reads refresh tokens that are their own record; nil = there are none
 	Issue interface {
-		// Introspection signs an answer (RFC 9701 section 5).
+		// Introspection signs an answer, and encrypts it where the client has registered that (RFC 9701 sections 5 and 6).
 		Introspection(ctx context.Context, client *oauth.Client, allowed []string, now time.Time, answer map[string]any) (string, error)
 		// Subject is how the client knows the user.
 		Subject(client *oauth.Client, userID string) (string, error)
@@ -133,6 +134,9 @@ func (e *endpoint) access(ctx context.Context, client *oauth.Client, token oauth
 	}
 	answer := maps.Clone(t.Claims)
 	answer["active"], answer["token_type"] = true, "Bearer"
+	if len(t.Scope) > 0 {
+		answer["scope"] = t.Scope.String() // a text here, however the token has it (RFC 7662 section 2.2)
+	}
 	if t.Confirmation.JKT != "" {
 		answer["token_type"] = "DPoP" // RFC 9449 section 6.2
 	}
@@ -158,7 +162,7 @@ func mayRead(client *oauth.Client, audience []string) bool {
 
 // refresh describes a refresh token to the client that it was issued to, and to nobody else: they get nil.
 func (e *endpoint) refresh(ctx context.Context, client *oauth.Client, token oauth.Secret) (map[string]any, error) {
-	t, err := e.Store.RefreshToken(ctx, token.Digest())
+	t, err := e.Seal.Find(ctx, e.Store, token)
 	if errors.Is(err, oauth.ErrNotFound) {
 		return nil, nil
 	}
@@ -183,6 +187,9 @@ func (e *endpoint) refresh(ctx context.Context, client *oauth.Client, token oaut
 	}
 	if !t.Confirmation.IsZero() {
 		answer["cnf"] = t.Confirmation
+	}
+	if t.Actor != nil {
+		answer["act"] = t.Actor // RFC 8693 section 4.1
 	}
 	return answer, nil
 }

@@ -45,6 +45,8 @@ type house struct {
 	refresh                      oauth.RefreshToken
 	readErr, storeErr, commitErr error
 	looked                       int
+	revoked                      bool // the grant "g1" is
+	seal                         *issue.RefreshSeal
 	committed                    []oauth.Change
 }
 
@@ -97,6 +99,21 @@ func (h *house) RefreshToken(_ context.Context, digest oauth.Digest) (oauth.Refr
 	}
 }
 
+// Grant implements Deps.Store.
+func (h *house) Grant(_ context.Context, id string) (oauth.Grant, error) {
+	if id != "g1" || h.storeErr != nil {
+		return oauth.Grant{}, orNotFound(h.storeErr)
+	}
+	return oauth.Grant{ID: "g1", Revoked: h.revoked}, nil
+}
+
+func orNotFound(err error) error {
+	if err != nil {
+		return err
+	}
+	return oauth.ErrNotFound
+}
+
 // For implements Deps.Details: a detail counts where it says.
 func (h *house) For(client *oauth.Client, details oauth.Details, audience []string) oauth.Details {
 	return slices.DeleteFunc(slices.Clone(details), func(d oauth.Detail) bool {
@@ -120,7 +137,7 @@ func (h *house) ask(token, hint string) *httptest.ResponseRecorder {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
 	New(Deps{
-		Authenticate: h, Tokens: h, Details: h, Store: h, Issuer: issuer, Clock: func() time.Time { return now },
+		Authenticate: h, Tokens: h, Details: h, Store: h, Seal: h.seal, Issuer: issuer, Clock: func() time.Time { return now },
 		Issue: issue.New(issue.Options{Issuer: issuer, Subjects: issue.Subjects{Salt: "salt"}}), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}).ServeHTTP(w, r)
 	return w

@@ -1,6 +1,7 @@
 package introspection
 
 import (
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -47,9 +48,12 @@ func weight(params map[string]string) float64 {
 	return q
 }
 
-// sign signs the answer before anything is committed.
+// sign signs and encrypts the answer before anything is committed.
 func (e *endpoint) sign(r *http.Request, caller oauth.ClientAuthentication, answer map[string]any) (string, error) {
 	compact, err := e.Issue.Introspection(r.Context(), caller.Client, caller.Profile.SigningAlgs, e.Clock(), answer)
+	if known := (*oauth.Error)(nil); errors.As(err, &known) { // none of the client's keys can be had to encrypt to
+		return "", err
+	}
 	if err != nil {
 		return "", oauth.Errorf(oauth.TemporarilyUnavailable, "the answer cannot be signed at present").Because(fmt.Errorf("introspection: %w", err))
 	}

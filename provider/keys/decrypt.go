@@ -54,7 +54,7 @@ func (r *Ring) Decrypt(ctx context.Context, compact string) ([]byte, error) {
 // published.
 func (l line) find(kid string, now time.Time, keep time.Duration) (Info, error) {
 	var found []Info
-	kept, _ := l.infos(now, keep)
+	kept, _ := l.infos(now, keep, 0)
 	for _, info := range kept {
 		if info.Kid == kid || kid == "" && info.State != Next {
 			found = append(found, info)

@@ -92,7 +92,7 @@ func (r *Ring) due(alg string) bool {
 func (r *Ring) destroyRetired(ctx context.Context) (destroyed []string, err error) {
 	now := r.opt.Clock()
 	for _, line := range r.now.Load().lines {
-		_, retired := line.infos(now, r.opt.RetireAfter)
+		_, retired := line.infos(now, r.opt.RetireAfter, r.opt.ArchiveFor)
 		for _, kid := range retired {
 			if e := r.backend.Delete(ctx, kid); e != nil {
 				err = errors.Join(err, fmt.Errorf("destroying the retired key %s: %w", kid, e))

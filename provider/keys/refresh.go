@@ -44,19 +44,27 @@ func (r *Ring) load(ctx context.Context) (*snapshot, error) {
 			return nil, fmt.Errorf("%w: none for %s", ErrNoKey, alg)
 		}
 	}
-	var public []jose.PublicKey
-	for _, info := range next.judge(r.opt) {
-		if !info.published() {
-			continue
-		}
-		i := slices.IndexFunc(list, func(k Key) bool { return k.Kid == info.Kid })
-		public = append(public, jose.PublicKey{Kid: info.Kid, Alg: info.Alg, Public: list[i].Public})
+	if next.jwks, err = next.marshal(r.opt, Info.published); err != nil {
+		return nil, err
 	}
-	if next.jwks, err = jose.MarshalKeySet(public); err != nil {
+	archived := func(i Info) bool { return i.State == Archived }
+	if next.archived, err = next.marshal(r.opt, archived); err != nil {
 		return nil, err
 	}
 	next.set, err = jose.ParseKeySet(next.jwks)
 	return next, err
+}
+
+// marshal returns the public halves of those keys as a key set.
+func (s *snapshot) marshal(opt Options, which func(Info) bool) ([]byte, error) {
+	var public []jose.PublicKey
+	for _, info := range s.judge(opt) {
+		if which(info) {
+			i := slices.IndexFunc(s.keys, func(k Key) bool { return k.Kid == info.Kid })
+			public = append(public, jose.PublicKey{Kid: info.Kid, Alg: info.Alg, Public: s.keys[i].Public})
+		}
+	}
+	return jose.MarshalKeySet(public)
 }
 
 // order lists the snapshot's algorithms: the configured ones first. Keys of one that is configured no more stay
@@ -71,14 +79,14 @@ func (s *snapshot) order(configured []string) []string {
 	return order
 }
 
-// judge describes the keys that have not retired now.
+// judge describes the keys that have not retired now, and those that are archived.
 func (s *snapshot) judge(opt Options) []Info {
 	var all []Info
 	now := opt.Clock()
 	for _, alg := range s.order(opt.Algs) {
-		kept, _ := s.lines[alg].infos(now, opt.RetireAfter)
+		kept, _ := s.lines[alg].infos(now, opt.RetireAfter, opt.ArchiveFor)
 		for _, info := range kept {
-			if !slices.Contains(opt.Algs, alg) {
+			if !slices.Contains(opt.Algs, alg) && info.State != Archived {
 				info.State = Previous
 			}
 			all = append(all, info)

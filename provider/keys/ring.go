@@ -27,6 +27,10 @@ type Options struct {
 	// RetireAfter is how long a replaced key stays published: at least the longest lifetime of a token. For as long a
 	// decryption key decrypts that is not published any more: at least the time for which others cache the key set.
 	RetireAfter time.Duration
+	// ArchiveFor is how long the public half of a key that signed stays in the archived key set after it has retired, for
+	// who has to check an old signature; 0 = there is no archive. The backend keeps the key for as long: every process that
+	// maintains must have the same value. Nothing is signed with it, and it vouches for no token here.
+	ArchiveFor time.Duration
 	// RotateEvery makes Maintain rotate a key that has been active for so long; 0 = only Rotate does.
 	RotateEvery time.Duration
 	// Maintain lets this process make and destroy keys by itself: NewRing makes the missing ones, and Run calls
@@ -47,8 +51,8 @@ func (o *Options) validate() error {
 	if len(forUse(o.Algs, jose.UseSignature)) == 0 {
 		faults = append(faults, errors.New("at least one algorithm to sign with is needed"))
 	}
-	if o.PublishFor < 0 || o.RetireAfter <= 0 || o.RotateEvery < 0 {
-		faults = append(faults, errors.New("retire-after must be positive; publish-for and rotate-every not negative"))
+	if o.PublishFor < 0 || o.RetireAfter <= 0 || o.RotateEvery < 0 || o.ArchiveFor < 0 {
+		faults = append(faults, errors.New("retire-after must be positive; publish-for, archive-for and rotate-every not negative"))
 	}
 	if o.RotateEvery > 0 && o.RotateEvery <= o.PublishFor {
 		faults = append(faults, errors.New("rotate-every must be longer than publish-for"))
@@ -68,10 +72,11 @@ type Ring struct {
 
 // snapshot is what requests read; it is replaced, never changed.
 type snapshot struct {
-	keys  []Key
-	lines map[string]line
-	jwks  []byte
-	set   *jose.KeySet
+	keys     []Key
+	lines    map[string]line
+	jwks     []byte
+	archived []byte
+	set      *jose.KeySet
 }
 
 // NewRing loads the keys. With [Options.Maintain] it makes those that are missing: a new installation signs at
@@ -143,10 +148,14 @@ func (r *Ring) Sign(ctx context.Context, alg, typ string, payload []byte) (strin
 // JWKS returns the published key set as JSON (RFC 7517 section 5). The caller must not change it.
 func (r *Ring) JWKS() []byte { return r.now.Load().jwks }
 
+// ArchivedJWKS returns the archived keys as JSON (RFC 7517 section 5), none of which is in JWKS; see Options.ArchiveFor.
+// The caller must not change it.
+func (r *Ring) ArchivedJWKS() []byte { return r.now.Load().archived }
+
 // KeySet returns the published keys, for checking our own tokens.
 func (r *Ring) KeySet() *jose.KeySet { return r.now.Load().set }
 
-// List describes the keys that are published or decrypt, by algorithm in the order of Options.Algs, oldest first.
+// List describes the keys that are published, archived or decrypt, by algorithm in the order of Options.Algs, oldest first.
 func (r *Ring) List() []Info { return slices.Clone(r.now.Load().judge(r.opt)) }
 
 // Health returns why the keys in use may be stale: the error of the last Refresh, nil if it worked.

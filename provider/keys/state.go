@@ -10,11 +10,14 @@ import (
 // State is where a key stands in its life.
 type State string
 
-// A key's states, in order. After the last it is neither published nor kept. A decryption key decrypts in all of them.
+// A key's states, in order. After the last it is neither published nor kept. A decryption key decrypts in the first three,
+// and has no other.
 const (
 	Next     State = "next"     // published, does not sign yet; a decryption key is not published yet
 	Active   State = "active"   // signs; a decryption key is published
 	Previous State = "previous" // published until what it signed has expired; a decryption key is not published any more
+	// Archived is for keys to sign alone, where Options.ArchiveFor says so: such a key is in the archived key set.
+	Archived State = "archived"
 )
 
 // Info describes a key.
@@ -25,13 +28,17 @@ type Info struct {
 	State       State     `json:"state"`
 	CreatedAt   time.Time `json:"created_at"`
 	ActivatesAt time.Time `json:"activates_at"`
-	// RetiresAt is when the key goes; zero while no newer key is there to replace it.
+	// RetiresAt is when the key goes, or is archived; zero while no newer key is there to replace it.
 	RetiresAt time.Time `json:"retires_at,omitzero"`
+	// ArchivedUntil is when it goes from the archive, too; zero where it has not retired, or there is none.
+	ArchivedUntil time.Time `json:"archived_until,omitzero"`
 }
 
 // published says whether the key is in the key set. Of decryption keys only the active one is: another process may not
 // know the next one yet, and what is encrypted to a previous one may come after it is gone.
-func (i Info) published() bool { return i.Use == jose.UseSignature || i.State == Active }
+func (i Info) published() bool {
+	return i.State == Active || i.Use == jose.UseSignature && i.State != Archived
+}
 
 // line is the keys of one algorithm, oldest first.
 type line []entry
@@ -60,8 +67,9 @@ func (l line) retiresAt(i int, keep time.Duration) time.Time {
 	return l[i+1].ActivatesAt.Add(keep)
 }
 
-// infos judges every key of the line at one time; retired are those to be destroyed.
-func (l line) infos(now time.Time, keep time.Duration) (kept []Info, retired []string) {
+// infos judges every key of the line at one time; retired are those to be destroyed. Keys to sign are archived for some
+// time before.
+func (l line) infos(now time.Time, keep, archive time.Duration) (kept []Info, retired []string) {
 	active := l.active(now)
 	for i, key := range l {
 		info := Info{
@@ -74,8 +82,11 @@ func (l line) infos(now time.Time, keep time.Duration) (kept []Info, retired []s
 		case i == active:
 			info.State = Active
 		case !now.Before(info.RetiresAt):
-			retired = append(retired, key.Kid)
-			continue
+			info.State, info.ArchivedUntil = Archived, info.RetiresAt.Add(archive)
+			if info.Use != jose.UseSignature || !now.Before(info.ArchivedUntil) {
+				retired = append(retired, key.Kid)
+				continue
+			}
 		default:
 			info.State = Previous
 		}

@@ -84,6 +84,10 @@ type Deps struct {
 	// Path is that of [Service.EndSession], ConfirmPath that of [Service.Confirm].
 	Path, ConfirmPath string
 
+	// RevokeRefreshTokens ends, with a session, all that was granted in it but what was for offline access then: also what
+	// is no login, and what its client manages by id.
+	RevokeRefreshTokens bool
+
 	Frontchannel bool // clients are told by frames in the last page (Front-Channel Logout)
 	Tokens       Tokens
 	Backchannel  bool // clients are told by this server (Back-Channel Logout); it needs the following three

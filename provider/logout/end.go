@@ -76,13 +76,16 @@ func (s *Service) ending(ctx context.Context, current oauth.Session) (ending, er
 			return ending{}, err
 		}
 	}
+	if s.deps.RevokeRefreshTokens { // also what another request grants before this one is committed
+		out.changes = append(out.changes, oauth.RevokeSession{SessionID: sid, At: now})
+	}
 	out.changes = append(out.changes, oauth.LeaveSession{SessionID: sid})
 	return out, nil
 }
 
 // endGrant ends what was granted for the time of the session (Back-Channel Logout section 2.7). A grant with
-// offline_access outlives it, as do one that the client manages by its id (Grant Management for OAuth 2.0) and one
-// that is no login at all.
+// offline_access outlives it, as do, unless Deps.RevokeRefreshTokens says otherwise, one that the client manages by its id
+// (Grant Management for OAuth 2.0) and one that is no login at all.
 func (s *Service) endGrant(ctx context.Context, p oauth.Participation, now time.Time, out *ending) error {
 	if p.Offline || p.GrantID == "" || slices.Contains(out.revoked, p.GrantID) {
 		return nil
@@ -93,7 +96,12 @@ func (s *Service) endGrant(ctx context.Context, p oauth.Participation, now time.
 		return nil
 	case err != nil:
 		return err
-	case grant.Revoked || grant.Managed:
+	case grant.Revoked:
+		return nil
+	case s.deps.RevokeRefreshTokens: // all at once, by the session
+		out.revoked = append(out.revoked, grant.ID)
+		return nil
+	case grant.Managed:
 		return nil
 	case !grant.Scope.Has(oauth.ScopeOpenID) || grant.Scope.Has(oauth.ScopeOfflineAccess):
 		return nil

@@ -76,7 +76,6 @@ func parseToken(payload []byte) (*Token, error) {
 // readExtensions reads what the registered JWT claims do not cover. A claim of the wrong type is an
 // error: ignoring a malformed cnf would turn a bound token into a bearer token.
 func (t *Token) readExtensions() error {
-	var scope string
 	var err error
 	if t.ClientID, err = t.text("client_id"); err != nil {
 		return err
@@ -84,12 +83,8 @@ func (t *Token) readExtensions() error {
 	if t.ACR, err = t.text("acr"); err != nil {
 		return err
 	}
-	if scope, err = t.text("scope"); err != nil {
+	if t.Scope, err = t.scope(); err != nil {
 		return err
-	}
-	var ok bool
-	if t.Scope, ok = oauth.ParseScope(scope); !ok {
-		return errors.New("scope is malformed")
 	}
 	if t.AuthTime, err = t.seconds("auth_time"); err != nil {
 		return err
@@ -134,6 +129,31 @@ func (t *Token) text(name string) (string, error) {
 		return "", fmt.Errorf("%s is not a string", name)
 	}
 	return value, nil
+}
+
+// scope reads the scope: text (RFC 9068 section 2.2.3), or a list of scope tokens, as other layouts have it.
+func (t *Token) scope() (oauth.Scope, error) {
+	list, isList := t.Claims["scope"].([]any)
+	if !isList {
+		text, err := t.text("scope")
+		if err != nil {
+			return nil, err
+		}
+		if scope, ok := oauth.ParseScope(text); ok {
+			return scope, nil
+		}
+		return nil, errors.New("scope is malformed")
+	}
+	var all oauth.Scope
+	for _, value := range list {
+		text, _ := value.(string)
+		one, ok := oauth.ParseScope(text)
+		if !ok || len(one) != 1 || all.Has(one[0]) {
+			return nil, errors.New("scope is malformed")
+		}
+		all = append(all, one[0])
+	}
+	return all, nil
 }
 
 // seconds reads a NumericDate (RFC 7519 section 2); fractions are dropped.

@@ -18,7 +18,7 @@ import (
 	"signet/provider/web"
 )
 
-// Deps are what the endpoint works with. All are required.
+// Deps are what the endpoint works with. All but Seal are required.
 type Deps struct {
 	Authenticate interface {
 		Authenticate(ctx context.Context, r *http.Request, params oauth.Params, endpoints []string) (oauth.ClientAuthentication, error)
@@ -29,9 +29,10 @@ type Deps struct {
 		Read(ctx context.Context, token oauth.Secret) (*issue.Held, error)
 	}
 	Store interface {
-		RefreshToken(ctx context.Context, digest oauth.Digest) (oauth.RefreshToken, error)
+		issue.RefreshStore
 		Commit(ctx context.Context, changes ...oauth.Change) error
 	}
+	Seal   *issue.RefreshSeal // reads refresh tokens that are their own record; nil = there are none
 	Record *audit.Recorder
 	Clock  oauth.Clock
 	Log    *slog.Logger
@@ -76,7 +77,7 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) error {
 // revoke returns the changes that end the token; none when there is nothing to end. The kind is found
 // without the hint: looking both up costs little (RFC 7009 section 2.1).
 func (e *endpoint) revoke(ctx context.Context, client *oauth.Client, token oauth.Secret) ([]oauth.Change, error) {
-	refresh, err := e.Store.RefreshToken(ctx, token.Digest())
+	refresh, err := e.Seal.Find(ctx, e.Store, token)
 	switch {
 	case err == nil:
 		// A refresh token's revocation ends everything of its grant (RFC 7009 section 2.1).

@@ -20,6 +20,7 @@ import (
 
 	"signet/provider/audit"
 	"signet/provider/issue"
+	"signet/provider/keys/keystest"
 	"signet/provider/oauth"
 	"signet/provider/resource"
 	"signet/provider/web"
@@ -44,6 +45,7 @@ type house struct {
 	refused                      error         // by client authentication
 	refresh                      oauth.RefreshToken
 	readErr, storeErr, commitErr error
+	seal                         *issue.RefreshSeal
 	random                       io.Reader
 	looked, commits              int
 	committed                    []oauth.Change
@@ -94,6 +96,14 @@ func (h *house) RefreshToken(_ context.Context, digest oauth.Digest) (oauth.Refr
 	}
 }
 
+// Grant implements Deps.Store.
+func (h *house) Grant(_ context.Context, id string) (oauth.Grant, error) {
+	if id != "g1" {
+		return oauth.Grant{}, oauth.ErrNotFound
+	}
+	return oauth.Grant{ID: "g1"}, nil
+}
+
 // Commit implements Deps.Store.
 func (h *house) Commit(_ context.Context, changes ...oauth.Change) error {
 	h.commits++
@@ -111,7 +121,7 @@ func (h *house) ask(token, hint string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	clock := func() time.Time { return now }
 	New(Deps{
-		Authenticate: h, Tokens: h, Store: h, Record: audit.NewRecorder(clock, h.random), Clock: clock,
+		Authenticate: h, Tokens: h, Store: h, Seal: h.seal, Record: audit.NewRecorder(clock, h.random), Clock: clock,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}).ServeHTTP(w, r.WithContext(web.WithRequest(r.Context(), "r-1", web.DoorMain)))
 	return w
@@ -214,5 +224,19 @@ func TestRequestIsChecked(t *testing.T) {
 	fails(t, h.ask("refresh", ""), http.StatusUnauthorized, oauth.InvalidClient)
 	if h.looked != 0 || h.commits != 0 {
 		t.Errorf("looked %d times, committed %d times", h.looked, h.commits)
+	}
+}
+
+// A refresh token that is its own record is revoked by its grant, as a stored one is.
+func TestReference_J29_revocation_of_a_sealed_refresh_token(t *testing.T) {
+	h := newHouse()
+	h.seal = &issue.RefreshSeal{Sealer: keystest.NewMemory()}
+	sealed, ok, err := h.seal.Seal(t.Context(), h.refresh)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	w := h.ask(sealed.Reveal(), "")
+	if diff := cmp.Diff(revokedGrant, h.committed, cmpopts.IgnoreFields(oauth.AuditEntry{}, "ID")); w.Code != http.StatusOK || diff != "" {
+		t.Errorf("%d %s", w.Code, diff)
 	}
 }

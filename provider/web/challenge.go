@@ -48,18 +48,21 @@ func writeChallenge(w http.ResponseWriter, r *http.Request, log *slog.Logger, sh
 	if shown.Code == oauth.InvalidDPoPProof || shown.Code == oauth.UseDPoPNonce {
 		scheme, status = schemeDPoP, http.StatusUnauthorized // 400 at the authorization server, 401 here (RFC 9449 section 9)
 	}
-	w.Header().Set("WWW-Authenticate", challenge(scheme, shown, algs))
+	w.Header().Set("WWW-Authenticate", challenge(scheme, shown, ErrorURI(r.Context(), shown.Code), algs))
 	writeStatus(w, r, log, shown, status)
 }
 
-// challenge says what was wrong (RFC 6750 section 3).
-func challenge(scheme string, shown *oauth.Error, algs []string) string {
+// challenge says what was wrong, and where to read about it (RFC 6750 section 3).
+func challenge(scheme string, shown *oauth.Error, uri string, algs []string) string {
 	if scheme == "" {
 		scheme = schemeBearer
 	}
 	text := scheme + ` realm="` + realm + `", error="` + string(shown.Code) + `"`
 	if shown.Description != "" {
 		text += `, error_description="` + shown.Description + `"`
+	}
+	if uri != "" {
+		text += `, error_uri="` + printable(uri) + `"`
 	}
 	var needed scopeHint
 	if errors.As(shown.Cause, &needed) {

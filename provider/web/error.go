@@ -45,6 +45,7 @@ func StatusOf(code oauth.Code) int {
 type errorBody struct {
 	Error       oauth.Code `json:"error,omitempty"`
 	Description string     `json:"error_description,omitempty"`
+	URI         string     `json:"error_uri,omitempty"`
 	RequestID   string     `json:"request_id,omitempty"`
 }
 
@@ -85,6 +86,16 @@ func Public(err error) *oauth.Error {
 	}
 	shown.Description = describe(shown.Description, shown.Decision)
 	return &shown
+}
+
+// ErrorURI is the error_uri of an error of the request: where people read about its code (RFC 6749 sections 4.1.2.1 and
+// 5.2). It is "" where the server has no such page, and for what is no error.
+func ErrorURI(ctx context.Context, code oauth.Code) string {
+	info, ok := ctx.Value(requestKey{}).(*requestInfo)
+	if !ok || info.docs == "" || code == "" {
+		return ""
+	}
+	return info.docs + "#" + string(code)
 }
 
 func classify(err error) *oauth.Error {
@@ -131,7 +142,7 @@ func WritePlainError(w http.ResponseWriter, r *http.Request, log *slog.Logger, e
 	status := writeHeaders(w.Header(), shown)
 	logError(r, log, status, shown)
 	NoStore(w.Header())
-	WriteJSON(w, status, errorBody{Error: shown.Code, Description: shown.Description})
+	WriteJSON(w, status, errorBody{Error: shown.Code, Description: shown.Description, URI: ErrorURI(r.Context(), shown.Code)})
 }
 
 func write(w http.ResponseWriter, r *http.Request, log *slog.Logger, shown *oauth.Error) {
@@ -162,7 +173,8 @@ func writeHeaders(h http.Header, shown *oauth.Error) int {
 func writeStatus(w http.ResponseWriter, r *http.Request, log *slog.Logger, shown *oauth.Error, status int) {
 	logError(r, log, status, shown)
 	NoStore(w.Header())
-	WriteJSON(w, status, errorBody{shown.Code, shown.Description, RequestID(r.Context())})
+	ctx := r.Context()
+	WriteJSON(w, status, errorBody{shown.Code, shown.Description, ErrorURI(ctx, shown.Code), RequestID(ctx)})
 }
 
 // logError logs the cause. A refused proof is a warning: a series of them is an attack.

@@ -33,6 +33,7 @@ type requestKey struct{}
 type requestInfo struct {
 	id     string
 	door   Door
+	docs   string // see Options
 	notes  Notes
 	hidden int // how much of the path, from its end on, the access log does not tell
 }
@@ -66,7 +67,7 @@ func DoorOf(ctx context.Context) Door {
 	return ""
 }
 
-// Options are what [Wrap] needs. All but Sender and Observe are required.
+// Options are what [Wrap] needs. All but Sender, Observe and ErrorDocs are required.
 type Options struct {
 	Random oauth.Random
 	Log    *slog.Logger
@@ -76,6 +77,9 @@ type Options struct {
 	// whatever the request says. The default is the connection's, which behind a proxy is the proxy's.
 	Sender  func(*http.Request) string
 	Observe Observer
+	// ErrorDocs is the page that describes the error codes, each under a fragment that is the code: an absolute URL without
+	// a fragment, of the characters of RFC 6749 section 5.2. Errors then have an error_uri. "" = they have none.
+	ErrorDocs string
 }
 
 // Wrap surrounds a door's handler: it names each request (an X-Request-Id that comes in is ignored), sets
@@ -100,7 +104,8 @@ func Wrap(h http.Handler, opts Options) http.Handler {
 			rec.Header()["Strict-Transport-Security"] = strict
 		}
 		id, err := oauth.NewID(opts.Random)
-		ctx, end := opts.Observe.begin(WithRequest(r.Context(), id, opts.Door), r)
+		info := &requestInfo{id: id, door: opts.Door, docs: opts.ErrorDocs}
+		ctx, end := opts.Observe.begin(context.WithValue(r.Context(), requestKey{}, info), r)
 		r = r.WithContext(ctx)
 		defer func() { end(max(rec.status, http.StatusOK)) }()
 		defer finish(rec, r, opts, start)

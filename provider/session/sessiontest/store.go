@@ -162,9 +162,12 @@ func (s *Store) Commit(_ context.Context, changes ...oauth.Change) error {
 		case oauth.LeaveSession:
 			s.Joined = slices.DeleteFunc(s.Joined, func(p oauth.Participation) bool { return p.SessionID == c.SessionID })
 		case oauth.RevokeGrant:
-			if grant, there := s.Grants[c.GrantID]; there {
-				grant.Revoked = true
-				s.Grants[c.GrantID] = grant
+			s.revoke(c.GrantID)
+		case oauth.RevokeSession:
+			for _, p := range s.Joined {
+				if p.SessionID == c.SessionID && !p.Offline {
+					s.revoke(p.GrantID)
+				}
 			}
 		case oauth.RememberConsent:
 			s.remember(c.Consent)
@@ -184,6 +187,13 @@ func (s *Store) Commit(_ context.Context, changes ...oauth.Change) error {
 	}
 	s.Commits = append(s.Commits, changes)
 	return nil
+}
+
+func (s *Store) revoke(grantID string) {
+	if grant, there := s.Grants[grantID]; there {
+		grant.Revoked = true
+		s.Grants[grantID] = grant
+	}
 }
 
 // remember adds to the consent: the end of each agreement moves out only.
