@@ -12,8 +12,8 @@ import (
 // typeIDToken is the JWT header type of an ID token.
 const typeIDToken = "JWT"
 
-// idClaims are the claims of OpenID Connect Core sections 2 and 3.3.2.11, FAPI 1.0 Advanced section 5.2.2.1 and
-// CIBA Core section 10.3.1.
+// idClaims are the claims of OpenID Connect Core sections 2 and 3.3.2.11, FAPI 1.0 Advanced section 5.2.2.1, CIBA Core
+// section 10.3.1 and RFC 8693 section 4.1.
 type idClaims struct {
 	Issuer   string   `json:"iss"`
 	Subject  string   `json:"sub"`
@@ -28,6 +28,9 @@ type idClaims struct {
 	CHash    string   `json:"c_hash,omitempty"`
 	SHash    string   `json:"s_hash,omitempty"`
 	Session  string   `json:"sid,omitempty"`
+
+	ID    string       `json:"jti,omitempty"`
+	Actor *oauth.Actor `json:"act,omitempty"`
 
 	AuthReqID string `json:"urn:openid:params:jwt:claim:auth_req_id,omitempty"`
 	RtHash    string `json:"urn:openid:params:jwt:claim:rt_hash,omitempty"`
@@ -51,7 +54,8 @@ func (i *Issuer) IDToken(ctx context.Context, m Mandate, user oauth.EndUser, acc
 }
 
 // IDTokenBeside issues an ID token about user for the client that vouches for what is sent beside it. It is encrypted
-// where the client has registered that. One that is not signed vouches for nothing.
+// where the client has registered that. One that is not signed vouches for nothing. One whose client may exchange tokens
+// has a jti that names its grant: it can become a subject_token. The errors are those of [Issuer.AccessToken].
 func (i *Issuer) IDTokenBeside(ctx context.Context, m Mandate, user oauth.EndUser, beside Beside) (string, error) {
 	alg, err := i.idTokenAlg(m)
 	if err != nil {
@@ -86,6 +90,14 @@ func (i *Issuer) idTokenAlg(m Mandate) (string, error) {
 }
 
 func (i *Issuer) idClaims(m Mandate, user oauth.EndUser) (idClaims, error) {
+	lifetime, err := Within(m.IDLifetime, m.Now, m.NotAfter)
+	if err != nil {
+		return idClaims{}, err
+	}
+	id, err := i.idTokenID(m)
+	if err != nil {
+		return idClaims{}, err
+	}
 	subject, err := i.Subject(m.Client, user.ID)
 	if err != nil {
 		return idClaims{}, err
@@ -96,9 +108,17 @@ func (i *Issuer) idClaims(m Mandate, user oauth.EndUser) (idClaims, error) {
 	}
 	return idClaims{
 		Issuer: i.opt.Issuer, Subject: subject, Audience: m.Client.ID,
-		Expiry: m.Now.Add(m.IDLifetime).Unix(), IssuedAt: m.Now.Unix(), AuthTime: user.AuthTime.Unix(),
-		Nonce: m.Nonce, ACR: user.ACR, AMR: user.AMR, Session: session,
+		Expiry: m.Now.Add(lifetime).Unix(), IssuedAt: m.Now.Unix(), AuthTime: user.AuthTime.Unix(),
+		Nonce: m.Nonce, ACR: user.ACR, AMR: user.AMR, Session: session, ID: id, Actor: m.Actor,
 	}, err
+}
+
+// idTokenID is "" where nobody will ever ask what has become of the ID token.
+func (i *Issuer) idTokenID(m Mandate) (string, error) {
+	if m.GrantID == "" || !m.Client.Allows(oauth.GrantTokenExchange) {
+		return "", nil
+	}
+	return i.tokenID(m)
 }
 
 // vouch takes in the hashes of what is beside, made with the hash of the signature's algorithm.

@@ -12,8 +12,8 @@ import (
 // TypeIntrospection is the JWT header type of a signed introspection response (RFC 9701 section 5).
 const TypeIntrospection = "token-introspection+jwt"
 
-// Introspection signs the answer to an introspection request, for the client that asked (RFC 9701 section 5). allowed
-// are the algorithms of its profile.
+// Introspection signs the answer to an introspection request, for the client that asked (RFC 9701 section 5), and
+// encrypts it where the client has registered that (RFC 9701 section 6). allowed are the algorithms of its profile.
 func (i *Issuer) Introspection(ctx context.Context, client *oauth.Client, allowed []string, now time.Time, answer map[string]any) (string, error) {
 	alg, err := i.alg(client.IntrospectionAlg, allowed)
 	if err != nil {
@@ -30,5 +30,5 @@ func (i *Issuer) Introspection(ctx context.Context, client *oauth.Client, allowe
 	if err != nil {
 		return "", fmt.Errorf("signing an introspection response: %w", err)
 	}
-	return compact, nil
+	return i.Pack(ctx, client, compact, client.IntrospectionEncAlg, client.IntrospectionEncEnc)
 }

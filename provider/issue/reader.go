@@ -1,6 +1,7 @@
 package issue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -13,7 +14,8 @@ import (
 type TokenStore interface {
 	// OpaqueToken returns oauth.ErrNotFound for a token that does not exist or has expired.
 	OpaqueToken(ctx context.Context, digest oauth.Digest) (oauth.OpaqueToken, error)
-	// Revoked says whether the token itself, or the grant it comes from ("" = none), has been revoked.
+	// Revoked says whether the token itself, one that it was made from (see [oauth.Lineage]), or the grant it comes from
+	// ("" = none), has been revoked.
 	Revoked(ctx context.Context, jti, grantID string) (bool, error)
 	// Grant returns oauth.ErrNotFound, wrapped, for a grant that does not exist.
 	Grant(ctx context.Context, id string) (oauth.Grant, error)
@@ -21,10 +23,14 @@ type TokenStore interface {
 	User(ctx context.Context, id string) (oauth.User, error)
 }
 
-// Reader reads the provider's own access tokens back, JWT and opaque alike, revocation included.
+// Reader reads the provider's own tokens back: access tokens, JWT and opaque alike, ID tokens and transaction tokens,
+// revocation included.
 type Reader struct {
 	verifier *resource.Verifier
 	store    TokenStore
+	issuer   string
+	keys     resource.KeySource
+	clock    oauth.Clock
 }
 
 // NewReader returns a Reader. It fails when an option is missing.
@@ -36,7 +42,7 @@ func NewReader(issuer string, keys resource.KeySource, store TokenStore, clock o
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{verifier, store}, nil
+	return &Reader{verifier: verifier, store: store, issuer: issuer, keys: keys, clock: clock}, nil
 }
 
 // Read returns what an access token says that has neither expired nor been revoked, whoever presents it and
@@ -67,18 +73,30 @@ func (r *Reader) Active(ctx context.Context, token oauth.Secret) (*Held, error) 
 	return held, nil
 }
 
-// usable finds the token's client and its user.
-func (r *Reader) usable(ctx context.Context, held *Held) error {
-	client, err := r.store.Client(ctx, held.ClientID)
-	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
+// usable finds the token's clients and its user.
+func (r *Reader) usable(ctx context.Context, held *Held) (err error) {
+	if held.Client, err = r.client(ctx, held.ClientID); err != nil {
 		return err
 	}
-	if err != nil || client.Disabled {
-		return oauth.Errorf(oauth.InvalidToken, "the token's client is not usable")
+	return r.rooted(ctx, held)
+}
+
+// rooted finds what the token's authority goes back to: whoever was given it in the first place must still be there.
+func (r *Reader) rooted(ctx context.Context, held *Held) (err error) {
+	root := held.ClientID
+	switch {
+	case held.Grant != nil:
+		root = cmp.Or(held.Grant.ClientID, root)
+	case held.Made() || root == "":
+		root = held.Subject // no user stands behind it: it is about the client that had the first one
 	}
-	held.Client = client
+	if held.Root = held.Client; held.Client == nil || root != held.Client.ID {
+		if held.Root, err = r.client(ctx, root); err != nil {
+			return err
+		}
+	}
 	if held.Grant == nil {
-		return nil // no user stands behind it
+		return nil
 	}
 	user, err := r.store.User(ctx, held.UserID())
 	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
@@ -89,6 +107,17 @@ func (r *Reader) usable(ctx context.Context, held *Held) error {
 	}
 	held.User = &user
 	return nil
+}
+
+func (r *Reader) client(ctx context.Context, id string) (*oauth.Client, error) {
+	client, err := r.store.Client(ctx, id)
+	if err != nil && !errors.Is(err, oauth.ErrNotFound) {
+		return nil, err
+	}
+	if err != nil || client.Disabled {
+		return nil, oauth.Errorf(oauth.InvalidToken, "the token's client is not usable")
+	}
+	return client, nil
 }
 
 // live returns the grant behind the token, if there is one.

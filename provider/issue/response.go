@@ -11,7 +11,8 @@ import (
 )
 
 // Response issues a JWT-secured authorization response (JARM section 2.1): the answer's parameters, for the client
-// and for lifetime only. allowed are the algorithms of the client's profile.
+// and for lifetime only, encrypted where it has registered that (JARM section 3). allowed are the algorithms of the
+// client's profile.
 func (i *Issuer) Response(ctx context.Context, client *oauth.Client, allowed []string, answer url.Values, now time.Time, lifetime time.Duration) (string, error) {
 	alg, err := i.alg(client.ResponseAlg, allowed)
 	if err != nil {
@@ -31,5 +32,5 @@ func (i *Issuer) Response(ctx context.Context, client *oauth.Client, allowed []s
 	if err != nil {
 		return "", fmt.Errorf("signing an authorization response: %w", err)
 	}
-	return compact, nil
+	return i.Pack(ctx, client, compact, client.ResponseEncAlg, client.ResponseEncEnc)
 }

@@ -112,7 +112,7 @@ func reuseOf(grantType string) audit.Event {
 }
 
 // issuedEntry says who got what, and by which rules.
-func issuedEntry(req oauth.TokenRequest, a oauth.Authorization, i issuance, d policy.Decision) oauth.AuditEntry {
+func (e *Endpoint) issuedEntry(req oauth.TokenRequest, a oauth.Authorization, i issuance, d policy.Decision) oauth.AuditEntry {
 	i.entry.RequestID, i.entry.ClientID, i.entry.Subject = req.ID, req.Client.ID, a.Subject.Subject()
 	i.entry.GrantID, i.entry.JTI, i.entry.DecisionID = a.GrantID, i.jti, d.ID
 	i.entry.Detail = map[string]any{"grant_type": req.GrantType, "scope": i.response.Scope, "aud": i.audience, "policy": d.Revision}
@@ -126,5 +126,23 @@ func issuedEntry(req oauth.TokenRequest, a oauth.Authorization, i issuance, d po
 	if len(i.response.Details) > 0 {
 		i.entry.Detail["authorization_details"] = i.response.Details.Types()
 	}
+	exchanged(i.entry.Detail, a, i)
+	e.IDTokens.record(i.entry.Detail, i.idToken, i.idTokenEnds)
 	return i.entry
+}
+
+// exchanged adds what was issued in the place of the usual, what it was made from and who acts.
+func exchanged(detail map[string]any, a oauth.Authorization, i issuance) {
+	if i.response.IssuedTokenType != "" {
+		detail["issued_token_type"] = string(i.response.IssuedTokenType)
+	}
+	if a.Parent != "" {
+		detail["made_from"] = a.Parent
+	}
+	if a.Actor != nil {
+		detail["act"] = a.Actor
+	}
+	if out, ok := a.Output.(oauth.OutputTransactionToken); ok {
+		detail["txn"] = out.Transaction
+	}
 }

@@ -34,6 +34,9 @@ func (e *Endpoint) decide(ctx context.Context, req oauth.TokenRequest, caller oa
 		// Without any, the token would no longer be bounded by them: it would say more, not less.
 		return decision, withheld(decision, "authorization_details", "withholds all authorization_details")
 	}
+	if refusal := e.tooLittle(req, a, t, decision); refusal != nil {
+		return decision, refusal
+	}
 	if len(wanted) == 0 {
 		return decision, nil
 	}
@@ -44,6 +47,21 @@ func (e *Endpoint) decide(ctx context.Context, req oauth.TokenRequest, caller oa
 		return decision, withheld(decision, "claims", "withholds a scope value that stands for a claim of the claims parameter")
 	}
 	return decision, nil
+}
+
+// tooLittle refuses an output of which policy has left nothing; nil = it has left enough.
+func (e *Endpoint) tooLittle(req oauth.TokenRequest, a oauth.Authorization, t target, d policy.Decision) error {
+	switch a.Output.(type) {
+	case oauth.OutputIDToken:
+		if !e.IDTokens.issues(req.Profile, t.scope, d.Scope) {
+			return withheld(d, "openid", "withholds openid, and an ID token is asked for")
+		}
+	case oauth.OutputTransactionToken:
+		if len(d.Scope) == 0 {
+			return withheld(d, "scope", "withholds all of the scope, without which there is no transaction token")
+		}
+	}
+	return nil
 }
 
 // claimScope are the scope values that stand for what the claims parameter asks for, as far as it can leave: the client
@@ -96,20 +114,44 @@ func policyInput(ctx context.Context, req oauth.TokenRequest, caller oauth.Clien
 	if t.opaque {
 		format = "opaque"
 	}
+	grant := policy.Grant{
+		Type: req.GrantType, Scope: t.scope, Requested: len(req.Scope) > 0, Resources: t.audience, Details: documents(t.details),
+	}
+	if a.Question != nil {
+		ask(&grant, *a.Question)
+	}
 	return policy.Input{
 		Request: policy.Request{ID: req.ID, Door: string(web.DoorOf(ctx)), Time: req.Now, Profile: string(req.Profile.Name)},
 		Client: policy.Client{
 			ID: req.Client.ID, Name: req.Client.Name, AuthMethod: string(caller.Method), GrantTypes: req.Client.GrantTypes,
-			Scope: req.Client.Scopes(), Resources: req.Client.Resources,
+			Scope: req.Client.Scopes(), Resources: req.Client.Resources, Introspects: req.Client.Introspects, TrustedFor: req.Client.TrustedFor,
 		},
 		Certificate: certificate,
 		Subject:     policySubject(a.Subject),
 		Sender:      policySender(confirmation(req)),
-		Grant: policy.Grant{
-			Type: req.GrantType, Scope: t.scope, Requested: len(req.Scope) > 0, Resources: t.audience, Details: documents(t.details),
-		},
-		Token: policy.Token{Format: format, Lifetime: int64(t.lifetime.Seconds())},
+		Grant:       grant,
+		Token:       policy.Token{Format: format, Lifetime: int64(t.lifetime.Seconds())},
 	}, nil
+}
+
+// ask adds what only some grants have.
+func ask(g *policy.Grant, q oauth.Question) {
+	if x := q.Exchange; x != nil {
+		g.Exchange = &policy.Exchange{
+			SubjectTokenType: string(x.SubjectType), SubjectIssuer: x.SubjectIssuer, SubjectClaims: x.SubjectClaims,
+			ActorTokenType: string(x.ActorType), RequestedTokenType: string(x.Requested),
+		}
+		for _, link := range x.Actor.Links() {
+			g.Exchange.Actors = append(g.Exchange.Actors, policy.Actor{Subject: link.Subject, Issuer: link.Issuer, ClientID: link.ClientID})
+		}
+	}
+	if t := q.Transaction; t != nil {
+		g.Transaction = &policy.Transaction{Audience: t.Audience, RequestContext: t.Context, RequestDetails: t.Details, Replaces: t.Replaces}
+	}
+	if as := q.Assertion; as != nil {
+		g.Assertion = &policy.Assertion{Issuer: as.Issuer, Claims: as.Claims}
+	}
+	g.Parameters = q.Parameters
 }
 
 // policyCertificate tells policy of the certificate. Who its holder is and which PSD2 roles it has is believed only

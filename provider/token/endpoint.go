@@ -35,7 +35,7 @@ type Auditor interface {
 	Add(ctx context.Context, entry oauth.AuditEntry) error
 }
 
-// Deps are what the endpoint works with. All are required.
+// Deps are what the endpoint works with. All are required, up to where it says so.
 type Deps struct {
 	Authenticate Authenticator
 	Endpoints    []string // this endpoint's URLs at both doors: acceptable assertion audiences
@@ -51,6 +51,22 @@ type Deps struct {
 	Lifetimes    Lifetimes
 	Clock        oauth.Clock
 	Log          *slog.Logger
+
+	// What follows may be left out.
+
+	// GrantTypes are those that are served, of the ones that there are in Grants; nil = all.
+	GrantTypes []string
+	// AudienceParameter reads the values of the parameter audience as further resource indicators (RFC 8707 section 2).
+	// In a token exchange and in a grant that the configuration declares, the parameter has a meaning of its own.
+	AudienceParameter bool
+	// NotBefore puts nbf into access tokens, this long before they are issued; nil = no nbf.
+	NotBefore *time.Duration
+	// TellRefreshLifetime adds refresh_token_expires_in, in seconds, to a response that has a refresh token.
+	TellRefreshLifetime bool
+	// Domains are the trust domains of transaction tokens, each with the scopes that mean something there; nil = all.
+	Domains  map[string]oauth.Scope
+	Refresh  RefreshOptions
+	IDTokens IDTokenOptions
 }
 
 // Lifetimes are the defaults where policy has no opinion. Most caps what policy may give access and ID
@@ -61,34 +77,33 @@ type Lifetimes struct{ IDToken, RefreshToken, Most time.Duration }
 type Endpoint struct {
 	Deps
 	grants map[string]oauth.GrantHandler
+	types  []string // of grants, in their order
 }
 
-// New returns the endpoint with its grants registered by their type.
+// New returns the endpoint with its grants registered by their type, as far as they are served.
 func New(deps Deps) *Endpoint {
 	e := &Endpoint{Deps: deps, grants: make(map[string]oauth.GrantHandler, len(deps.Grants))}
 	for _, g := range deps.Grants {
-		e.grants[g.GrantType()] = g
+		if name := g.GrantType(); deps.GrantTypes == nil || slices.Contains(deps.GrantTypes, name) {
+			e.grants[name], e.types = g, append(e.types, name)
+		}
 	}
 	return e
 }
 
-// GrantTypes lists the registered grants, for discovery.
-func (e *Endpoint) GrantTypes() []string {
-	types := make([]string, 0, len(e.Grants))
-	for _, g := range e.Grants {
-		types = append(types, g.GrantType())
-	}
-	return types
-}
+// GrantTypes lists the grants that are served, for discovery.
+func (e *Endpoint) GrantTypes() []string { return slices.Clone(e.types) }
 
-// response is a successful answer (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
+// response is a successful answer (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3, RFC 8693 section 2.2.1).
 type response struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	IDToken      string `json:"id_token,omitempty"`
-	Scope        string `json:"scope"`
+	AccessToken      string          `json:"access_token"` // or whatever was asked for in its place
+	IssuedTokenType  oauth.TokenType `json:"issued_token_type,omitempty"`
+	TokenType        string          `json:"token_type"`
+	ExpiresIn        int64           `json:"expires_in"`
+	RefreshToken     string          `json:"refresh_token,omitempty"`
+	RefreshExpiresIn int64           `json:"refresh_token_expires_in,omitempty"` // as several other servers have it
+	IDToken          string          `json:"id_token,omitempty"`
+	Scope            string          `json:"scope"`
 
 	Details oauth.Details `json:"authorization_details,omitempty"` // RFC 9396 section 7
 	GrantID string        `json:"grant_id,omitempty"`              // Grant Management section 6.2
@@ -108,7 +123,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answer is the whole flow: parse, authenticate, bind, redeem, decide, issue, commit.
 func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request) (*response, error) {
 	ctx := r.Context()
-	params, fault := web.ParseForm(w, r, "resource")
+	params, fault := web.ParseForm(w, r, paramResource, paramAudience)
 	if fault != nil {
 		return nil, fault
 	}
@@ -145,10 +160,10 @@ func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request) (*response, er
 	}
 	issued, err := e.issue(ctx, req, authorization, target, decision)
 	if err != nil {
-		return nil, err
+		return nil, e.refuse(ctx, req, caller, err)
 	}
 	changes := slices.Concat(authorization.Changes, issued.changes)
-	if err := e.commit(ctx, req, caller, changes, issuedEntry(req, authorization, issued, decision)); err != nil {
+	if err := e.commit(ctx, req, caller, changes, e.issuedEntry(req, authorization, issued, decision)); err != nil {
 		return nil, err
 	}
 	return issued.response, nil
@@ -163,20 +178,25 @@ func (e *Endpoint) request(ctx context.Context, params oauth.Params, caller oaut
 	if err := checkSender(caller, sender); err != nil {
 		return oauth.TokenRequest{}, err
 	}
+	grantType, resources := params.Get("grant_type"), params.All(paramResource)
+	if e.AudienceParameter && readsAudience(grantType) {
+		resources = append(resources, params.All(paramAudience)...)
+	}
 	return oauth.TokenRequest{
-		ID: web.RequestID(ctx), Now: e.Clock(), GrantType: params.Get("grant_type"), Client: caller.Client, Profile: caller.Profile,
-		Sender: sender, Scope: scope, Resources: params.All("resource"), Params: params,
+		ID: web.RequestID(ctx), Now: e.Clock(), GrantType: grantType, Client: caller.Client, Profile: caller.Profile,
+		Sender: sender, Scope: scope, Resources: resources, Params: params,
 	}, nil
 }
 
-// target is what the access token is for, details included.
-func (e *Endpoint) target(req oauth.TokenRequest, a oauth.Authorization) (target, error) {
-	t, err := e.Catalog.target(req, a)
-	if err != nil {
-		return target{}, err
-	}
-	t.details, err = e.details(req, a, t.audience)
-	return t, err
+// The parameters that may come more than once (RFC 8707 section 2, RFC 8693 section 2.1).
+const (
+	paramResource = "resource"
+	paramAudience = "audience"
+)
+
+// readsAudience says whether audience is another word for resource in requests of the grant type.
+func readsAudience(grantType string) bool {
+	return grantType != oauth.GrantTokenExchange && slices.Contains(oauth.GrantTypes, grantType)
 }
 
 func (e *Endpoint) grantFor(req oauth.TokenRequest) (oauth.GrantHandler, error) {

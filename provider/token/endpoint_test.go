@@ -32,11 +32,16 @@ type bench struct {
 	fault   error // of the sender
 	code    oauth.AuthorizationCode
 
-	chosen    []int // by policy, of the details
+	deps      func(*Deps)     // changes what the endpoint works with; nil = nothing
+	decision  policy.Decision // what policy says besides id, scope and details
+	narrowed  oauth.Scope     // what policy leaves of the scope; nil = all
+	chosen    []int           // by policy, of the details
 	asked     policy.Input
 	committed []string
+	changes   []oauth.Change // those that were committed
 	audited   *oauth.AuditEntry
 	signed    map[string]any // claims of the access token
+	others    map[string]any // claims of the last JWT that was none
 }
 
 const theCode = oauth.Secret("the-code")
@@ -64,10 +69,16 @@ func (b *bench) From(http.ResponseWriter, *http.Request, *x509.Certificate, []st
 
 func (b *bench) Decide(_ context.Context, in policy.Input) (policy.Decision, error) {
 	b.asked = in
-	return policy.Decision{ID: "d1", Scope: in.Grant.Scope, Details: b.chosen}, nil
+	d := b.decision
+	d.ID, d.Scope, d.Details = "d1", in.Grant.Scope, b.chosen
+	if b.narrowed != nil {
+		d.Scope = b.narrowed
+	}
+	return d, nil
 }
 
 func (b *bench) Commit(_ context.Context, changes ...oauth.Change) error {
+	b.changes = changes
 	for _, c := range changes {
 		b.committed = append(b.committed, strings.TrimPrefix(fmt.Sprintf("%T", c), "oauth."))
 		if record, ok := c.(oauth.RecordAudit); ok {
@@ -87,7 +98,8 @@ func (b *bench) Sign(_ context.Context, _, typ string, payload []byte) (string, 
 		b.signed = nil
 		return "access", json.Unmarshal(payload, &b.signed)
 	}
-	return "id", nil
+	b.others = nil
+	return "id", json.Unmarshal(payload, &b.others)
 }
 
 // Details of the tests: one counts at the resource that "at" names.
@@ -119,14 +131,18 @@ func (b *bench) ask(t *testing.T, form url.Values) (int, string, map[string]any)
 	t.Helper()
 	at := rest{codes: map[oauth.Digest]oauth.AuthorizationCode{b.code.Digest: b.code}, users: map[string]oauth.User{"u1": {}}}
 	clock := func() time.Time { return noon }
-	e := New(Deps{
+	deps := Deps{
 		Authenticate: b, Endpoints: []string{"https://as/token"}, Bind: b, Details: b, Policy: b, Store: b, Audit: b,
 		Grants:    []oauth.GrantHandler{AuthorizationCode{Store: at, Users: at}, ClientCredentials{Details: b}},
 		Issue:     issue.New(issue.Options{Issuer: "https://as", Signer: b, Random: rand.Reader, Algs: []string{"ES256"}, Subjects: issue.Subjects{Salt: "salt"}}),
 		Record:    audit.NewRecorder(clock, rand.Reader),
 		Catalog:   NewCatalog([]Resource{{ID: "https://api", Scopes: oauth.Scope{"accounts", "payments"}, Alg: "ES256", Lifetime: time.Minute}}),
 		Lifetimes: Lifetimes{IDToken: time.Minute, RefreshToken: time.Hour, Most: time.Hour}, Clock: clock, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	if b.deps != nil {
+		b.deps(&deps)
+	}
+	e := New(deps)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/token", strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()

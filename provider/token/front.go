@@ -62,7 +62,7 @@ func (f Front) Tokens(
 	if err != nil {
 		return FrontTokens{}, nil, err
 	}
-	entry := oauth.RecordAudit{Entry: issuedEntry(req, a, issued, decision)}
+	entry := oauth.RecordAudit{Entry: e.issuedEntry(req, a, issued, decision)}
 	return FrontTokens{
 		AccessToken: oauth.Secret(issued.response.AccessToken), TokenType: issued.response.TokenType,
 		ExpiresIn: issued.response.ExpiresIn, Scope: m.Scope, JTI: issued.jti, DecisionID: decision.ID,

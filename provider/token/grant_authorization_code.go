@@ -21,6 +21,8 @@ type CodeStore interface {
 type AuthorizationCode struct {
 	Store CodeStore
 	Users UserStore
+	// IDClaims says which of the user's claims may go into the ID token.
+	IDClaims issue.IDTokenClaims
 }
 
 // GrantType implements oauth.GrantHandler.
@@ -61,7 +63,7 @@ func (g AuthorizationCode) Redeem(ctx context.Context, req oauth.TokenRequest) (
 	return oauth.Authorization{
 		Subject: code.User, GrantID: code.GrantID, Scope: code.Scope, Resources: code.Request.Resources, Details: code.Request.Details,
 		TellGrant: code.Request.GrantAction != "", Nonce: code.Request.Nonce, Refresh: refreshForCode(req.Client, code), Changes: changes,
-		Claims: code.Request.Claims, UserClaims: issue.ClaimsFor(user, req.Client, nil, code.Request.Claims.IDToken),
+		Claims: code.Request.Claims, UserClaims: g.IDClaims.For(user, req.Client, code.Scope, code.Request.Claims.IDToken),
 	}, nil
 }
 
@@ -82,10 +84,9 @@ func checkCode(code oauth.AuthorizationCode, req oauth.TokenRequest) *oauth.Erro
 	}
 }
 
-// IssuesRefresh says whether a grant of this scope comes with a refresh token: to clients registered for it,
-// and in an OpenID Connect request only with offline_access (OpenID Connect Core section 11).
+// IssuesRefresh is [RefreshOptions.Issues] by the zero options, of which no others give more.
 func IssuesRefresh(client *oauth.Client, scope oauth.Scope) bool {
-	return client.Allows(oauth.GrantRefreshToken) && (!scope.Has(oauth.ScopeOpenID) || scope.Has(oauth.ScopeOfflineAccess))
+	return RefreshOptions{}.Issues(client, scope)
 }
 
 // refreshForCode is refreshFor, where the grant may have a refresh token from before it was merged or replaced.

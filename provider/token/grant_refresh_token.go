@@ -13,13 +13,7 @@ import (
 )
 
 // RefreshStore reads refresh tokens at rest.
-type RefreshStore interface {
-	// RefreshToken returns oauth.ErrNotFound for a token that does not exist; a rotated one is returned for
-	// as long as its grant is kept, so that its reuse is noticed.
-	RefreshToken(ctx context.Context, digest oauth.Digest) (oauth.RefreshToken, error)
-	// Grant returns oauth.ErrNotFound for a grant that does not exist.
-	Grant(ctx context.Context, id string) (oauth.Grant, error)
-}
+type RefreshStore = issue.RefreshStore
 
 // UserStore reads accounts.
 type UserStore interface {
@@ -33,19 +27,23 @@ type RefreshToken struct {
 	// RetryGrace is how long a rotated token may be presented again by its sender while its successor is
 	// unused; 0 = never.
 	RetryGrace time.Duration
+	// Options say what becomes of the token; IDClaims, which of the user's claims may go into an ID token.
+	Options  RefreshOptions
+	IDClaims issue.IDTokenClaims
 }
 
 // GrantType implements oauth.GrantHandler.
 func (RefreshToken) GrantType() string { return oauth.GrantRefreshToken }
 
-// Redeem rotates the token, or keeps it where the profile forbids rotation (FAPI 2.0 section 5.3.2.1). The
-// reuse of a rotated token revokes its grant (RFC 9700 section 4.14.2).
+// Redeem rotates the token, or keeps it where the profile forbids rotation (FAPI 2.0 section 5.3.2.1) or the options do
+// without. The reuse of a rotated token revokes its grant (RFC 9700 section 4.14.2). What is made from a token that was
+// itself made from another ends with it, and has the same actor.
 func (g RefreshToken) Redeem(ctx context.Context, req oauth.TokenRequest) (oauth.Authorization, error) {
 	presented := req.Params.Secret("refresh_token")
 	if presented == "" {
 		return oauth.Authorization{}, oauth.Errorf(oauth.InvalidRequest, "refresh_token is missing")
 	}
-	token, err := g.Store.RefreshToken(ctx, presented.Digest())
+	token, err := g.Options.Seal.Find(ctx, g.Store, presented)
 	if errors.Is(err, oauth.ErrNotFound) || err == nil && token.ClientID != req.Client.ID {
 		return oauth.Authorization{}, oauth.Errorf(oauth.InvalidGrant, "the refresh token is not known for this client")
 	}
@@ -69,21 +67,27 @@ func (g RefreshToken) Redeem(ctx context.Context, req oauth.TokenRequest) (oauth
 	}
 	a := oauth.Authorization{
 		Subject: token.User, GrantID: token.GrantID, Scope: scope, Resources: granted.Resources, Details: granted.Details, TellGrant: token.Managed,
-		Claims: granted.Claims, UserClaims: issue.ClaimsFor(user, req.Client, nil, granted.Claims.IDToken), Changes: changes,
+		Claims: granted.Claims, UserClaims: g.IDClaims.For(user, req.Client, scope, granted.Claims.IDToken), Actor: token.Actor,
 	}
-	if req.Profile.RotateRefreshTokens {
-		a.Refresh = oauth.RotateRefresh{Old: token, Grace: g.RetryGrace}
-	} else {
-		a.Refresh = oauth.KeepRefresh{}
-		a.Changes = append(a.Changes, oauth.UseRefresh{Digest: token.Digest, GrantID: token.GrantID})
+	if token.Derived {
+		a.NotAfter = token.ExpiresAt
 	}
+	refresh, used, err := g.Options.used(token, g.Options.Seal.Sealed(presented), req, g.RetryGrace)
+	if err != nil {
+		return oauth.Authorization{}, err
+	}
+	a.Refresh, a.Changes = refresh, append(changes, used...)
 	return a, nil
 }
 
-// check refuses a token that is expired, revoked, held by somebody else, or was rotated. It returns its user's account.
+// check refuses a token that is expired, revoked, held by somebody else, or was rotated. It returns its user's account,
+// the zero one where that is gone and need not be there.
 func (g RefreshToken) check(ctx context.Context, token oauth.RefreshToken, req oauth.TokenRequest) (oauth.User, error) {
 	if err := g.usable(token, req); err != nil {
 		return oauth.User{}, err
+	}
+	if g.Options.IgnoreUser {
+		return account(ctx, g.Users, token.User.ID)
 	}
 	return userMayGoOn(ctx, g.Users, token.User)
 }
@@ -168,6 +172,15 @@ func stillAsked(claims, granted map[string]oauth.ClaimRequest) map[string]oauth.
 // retry recognises a client that lost the response: it comes back soon, and nobody has used the successor.
 func (g RefreshToken) retry(token oauth.RefreshToken, now time.Time) bool {
 	return g.RetryGrace > 0 && !token.SuccessorUsed && now.Sub(token.RotatedAt) <= g.RetryGrace
+}
+
+// account is the user's, in whatever state; the zero one when it is gone.
+func account(ctx context.Context, users UserStore, id string) (oauth.User, error) {
+	user, err := users.User(ctx, id)
+	if errors.Is(err, oauth.ErrNotFound) {
+		return oauth.User{}, nil
+	}
+	return user, err
 }
 
 // userMayGoOn refuses tokens about an account that is disabled, gone, or no longer accepts the login.

@@ -67,7 +67,7 @@ func (p Push) tokens(ctx context.Context, req oauth.TokenRequest, request oauth.
 	if err != nil {
 		return nil, nil, err
 	}
-	entry := oauth.RecordAudit{Entry: issuedEntry(req, a, issued, decision)}
+	entry := oauth.RecordAudit{Entry: e.issuedEntry(req, a, issued, decision)}
 	return body, append(slices.Clone(issued.changes), entry), nil
 }
 
