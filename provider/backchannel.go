@@ -29,7 +29,7 @@ func (p *Provider) backchannel(h *handlers, s parts, tokens *token.Endpoint) err
 		return err
 	}
 	deps := ciba.Deps{
-		Authenticate: s.auth, Endpoints: p.atBothDoors(pathBackchannel, pathToken), // CIBA Core section 7.1
+		Authenticate: s.auth, Endpoints: p.atBothDoors(c.Endpoints.BackchannelAuthentication, c.Endpoints.Token), // CIBA Core section 7.1
 		Store: d.Store, Sealer: d.Sealer, Keys: d.Keys, Details: s.details, UserCodes: codes, Post: d.Fetch, Queue: s.queue,
 		Push: token.Push{Endpoint: tokens, Users: d.Store}, Floor: s.floor, Record: s.record,
 		Issuer: c.Issuer, ApprovalURL: c.Main.BaseURL + pathInteraction + "approvals",

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -25,6 +26,11 @@ func advanced() provider.Config {
 	on := true
 	config.Logout = provider.LogoutConfig{Enabled: &on, Frontchannel: &on, Backchannel: &on}
 	config.Authentication.PasswordACR = []string{"urn:signet:acr:password"}
+	config.PasswordGrant.Enabled, config.TokenExchange.Enabled, config.Device.Enabled = true, true, true
+	config.AssertionGrants = provider.AssertionGrants{JWTBearer: true, SAML2Bearer: true, SelfIssued: true}
+	config.TransactionTokens.TrustDomains = []provider.TrustDomain{{Audience: "bank.example"}}
+	config.DeclaredGrants = []provider.DeclaredGrant{{Type: "urn:bank:batch"}}
+	config.Lifetimes = provider.Lifetimes{AccessToken: 5 * time.Minute, IDToken: 5 * time.Minute, RefreshToken: 720 * time.Hour}
 	config.DetailsTypes = []provider.DetailsType{{Type: "payment", Resources: []string{apiJWT}}, {Type: "elsewhere", Resources: []string{"https://other.example"}}}
 	return config
 }
@@ -194,7 +200,8 @@ func TestWhatLintPassesFitsTheProfiles(t *testing.T) {
 				c.AuthMethod = rapid.SampledFrom([]oauth.AuthMethod{oauth.AuthPrivateKeyJWT, oauth.AuthTLS, oauth.AuthNone, oauth.AuthSecretBasic}).Draw(t, "method")
 			},
 			func() { c.AuthSigningAlg = alg() }, func() { c.IDTokenAlg = alg() }, func() { c.ResponseAlg = alg() },
-			func() { c.RequestObjectAlg = alg() }, func() { c.UserinfoAlg = alg() },
+			func() { c.RequestObjectAlg = alg() }, func() { c.UserinfoAlg = alg() }, func() { c.AccessTokenAlg = alg() },
+			func() { c.GrantTypes = append(c.GrantTypes, oauth.GrantPassword) },
 			func() { c.ResponseTypes = []string{oauth.ResponseCodeIDToken} },
 			func() { c.GrantTypes = append(c.GrantTypes, oauth.GrantImplicit) }, func() { c.DPoPBound = true },
 		}
@@ -206,11 +213,12 @@ func TestWhatLintPassesFitsTheProfiles(t *testing.T) {
 		}
 		passed++
 		p, ok := oauth.Profiles[config.Profile].For(c)
-		if !ok || !slices.Contains(p.AuthMethods, c.AuthMethod) || !slices.Contains(p.ResponseTypes, c.ResponseTypes[0]) || c.Allows(oauth.GrantImplicit) && p.Name != oauth.ProfileOpenID || p.CertificateBound && c.DPoPBound {
+		if !ok || !slices.Contains(p.AuthMethods, c.AuthMethod) || !slices.Contains(p.ResponseTypes, c.ResponseTypes[0]) || c.Allows(oauth.GrantImplicit) && p.Name != oauth.ProfileOpenID ||
+			c.Allows(oauth.GrantPassword) && !p.PasswordGrant || p.CertificateBound && c.DPoPBound {
 			t.Errorf("%s does not fit %+v", c.AuthMethod, p)
 		}
 		for field, alg := range map[string]string{
-			"assertion": c.AuthSigningAlg, "ID token": c.IDTokenAlg, "JARM": c.ResponseAlg, "request": c.RequestObjectAlg, "userinfo": c.UserinfoAlg,
+			"assertion": c.AuthSigningAlg, "ID token": c.IDTokenAlg, "JARM": c.ResponseAlg, "request": c.RequestObjectAlg, "userinfo": c.UserinfoAlg, "access token": c.AccessTokenAlg,
 		} {
 			unsigned := p.Name == oauth.ProfileOpenID && alg == oauth.AlgNone && (field == "ID token" || field == "request") // OpenID Connect Core sections 2 and 6.1
 			if alg != "" && !unsigned && !slices.Contains(p.SigningAlgs, alg) {

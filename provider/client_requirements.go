@@ -63,6 +63,7 @@ var fapi1Advanced = slices.Concat([]clause{
 	{"request-object-keys", "FAPI 1.0 Advanced section 5.2.2 item 1", "the client has keys to sign its request objects with", signsRequests},
 	{"response-type", "FAPI 1.0 Advanced section 5.2.2 item 2", "response types are code and code id_token", responseTypes},
 	{"no-implicit", "FAPI 1.0 Advanced section 5.2.2 item 2", "the grant type implicit is not used", noImplicit},
+	{"no-password", "RFC 9700 section 2.4", "the grant type password is not used", noPassword},
 	{"certificate-bound", "FAPI 1.0 Advanced section 5.2.2 items 5 and 6", "access tokens are bound to a certificate", certificateBound},
 	{"client-authentication", "FAPI 1.0 Advanced section 5.2.2 item 14", "clients authenticate by certificate or private_key_jwt", authenticates},
 	{"confidential", "FAPI 1.0 Advanced section 5.2.2 item 16", "there are no public clients", confidential},
@@ -73,6 +74,7 @@ var fapi2Signing = slices.Concat(fapi2Security, []clause{
 })
 
 var fapi2Security = slices.Concat([]clause{
+	{"no-password", "FAPI 2.0 section 5.3.2.1 item 2", "the grant type password is not used", noPassword},
 	{"confidential", "FAPI 2.0 section 5.3.2.1 item 3", "there are no public clients", confidential},
 	{"client-authentication", "FAPI 2.0 section 5.3.2.1 item 6", "clients authenticate by certificate or private_key_jwt", authenticates},
 	{"response-type", "FAPI 2.0 section 5.3.2.2 item 1", "the response type is code", responseTypes},
@@ -95,6 +97,7 @@ var algorithmFields = []struct {
 	{"token_endpoint_auth_signing_alg", "client assertions are signed", func(c *oauth.Client) string { return c.AuthSigningAlg }},
 	{"request_object_signing_alg", "request objects are signed", func(c *oauth.Client) string { return c.RequestObjectAlg }},
 	{"id_token_signed_response_alg", "ID tokens are signed", func(c *oauth.Client) string { return c.IDTokenAlg }},
+	{"access_token_signing_alg", "access tokens are signed", func(c *oauth.Client) string { return c.AccessTokenAlg }},
 	{"userinfo_signed_response_alg", "userinfo is signed", func(c *oauth.Client) string { return c.UserinfoAlg }},
 	{"authorization_signed_response_alg", "authorization responses are signed", func(c *oauth.Client) string { return c.ResponseAlg }},
 	{"introspection_signed_response_alg", "introspection responses are signed", func(c *oauth.Client) string { return c.IntrospectionAlg }},
@@ -135,6 +138,13 @@ func responseTypes(p oauth.Profile, c *oauth.Client) []misfit {
 func noImplicit(_ oauth.Profile, c *oauth.Client) []misfit {
 	if c.Allows(oauth.GrantImplicit) {
 		return misfits("grant_types", "implicit is not allowed")
+	}
+	return nil
+}
+
+func noPassword(_ oauth.Profile, c *oauth.Client) []misfit {
+	if c.Allows(oauth.GrantPassword) {
+		return misfits("grant_types", "password is not allowed")
 	}
 	return nil
 }

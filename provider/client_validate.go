@@ -3,7 +3,6 @@ package provider
 import (
 	"net/url"
 	"slices"
-	"strings"
 
 	"signet/provider/clientauth"
 	"signet/provider/jose"
@@ -23,6 +22,7 @@ func (v *clientValidator) metadata() {
 	v.details()
 	v.backchannel()
 	v.openID()
+	v.tokens()
 	if algs := v.profile.Algorithms(v.config.Keys.Algorithms); len(algs) == 0 {
 		v.fault("profile", "", "none of keys.algorithms is allowed under it: want one of %v", v.profile.SigningAlgs)
 	}
@@ -98,27 +98,6 @@ func (v *clientValidator) keysForAlgorithms() {
 	} {
 		if f.used && slices.Contains(v.profile.SigningAlgs, f.alg) && !set.Verifies([]string{f.alg}) {
 			v.fault(f.field, f.clause, "jwks has no key for %s", f.alg)
-		}
-	}
-}
-
-func (v *clientValidator) grants() {
-	c := v.client
-	if len(c.GrantTypes) == 0 {
-		v.fault("grant_types", "RFC 7591 section 2", "at least one is needed")
-	}
-	for _, g := range c.GrantTypes {
-		if !slices.Contains(oauth.GrantTypes, g) {
-			v.fault("grant_types", "RFC 7591 section 2", "%q is not known; known: %s", g, strings.Join(oauth.GrantTypes, ", "))
-		}
-	}
-	if c.Public() && c.Allows(oauth.GrantClientCredentials) {
-		v.fault("grant_types", "RFC 6749 section 4.4", "a public client cannot use client_credentials")
-	}
-	for _, g := range []string{oauth.GrantAuthorizationCode, oauth.GrantImplicit} {
-		if c.Allows(g) && len(c.RedirectURIs) == 0 {
-			v.fault("redirect_uris", "RFC 7591 section 2", "at least one is needed for %s", g)
-			return
 		}
 	}
 }

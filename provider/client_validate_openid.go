@@ -126,14 +126,16 @@ func (v *clientValidator) pairwiseBackchannel(sector string) {
 func (v *clientValidator) encryption() {
 	c := v.client
 	encrypts := false
-	for _, f := range []struct{ name, alg, enc string }{
-		{"id_token_encrypted_response", c.IDTokenEncAlg, c.IDTokenEncEnc},
-		{"userinfo_encrypted_response", c.UserinfoEncAlg, c.UserinfoEncEnc},
+	for _, f := range []struct{ name, clause, alg, enc string }{
+		{"id_token_encrypted_response", registrationMetadata, c.IDTokenEncAlg, c.IDTokenEncEnc},
+		{"userinfo_encrypted_response", registrationMetadata, c.UserinfoEncAlg, c.UserinfoEncEnc},
+		{"introspection_encrypted_response", "RFC 9701 section 6", c.IntrospectionEncAlg, c.IntrospectionEncEnc},
+		{"authorization_encrypted_response", "JARM section 3", c.ResponseEncAlg, c.ResponseEncEnc},
 	} {
-		v.pair(f.name, f.alg, f.enc, jose.EncryptionAlgs())
+		v.pair(f.name, f.clause, f.alg, f.enc, jose.EncryptionAlgs())
 		encrypts = encrypts || f.alg != ""
 		if set := inlineKeys(c); set != nil && slices.Contains(jose.EncryptionAlgs(), f.alg) && !set.Encrypts(f.alg) {
-			v.fault(f.name+"_alg", registrationMetadata, "jwks has no key for %s", f.alg)
+			v.fault(f.name+"_alg", f.clause, "jwks has no key for %s", f.alg)
 		}
 	}
 	if encrypts && !hasKeys(c) {
@@ -144,15 +146,15 @@ func (v *clientValidator) encryption() {
 		v.fault("request_object_encryption_alg", registrationMetadata, "there is no key to encrypt to: see keys.algorithms")
 		return
 	}
-	v.pair("request_object_encryption", c.RequestObjectEncAlg, c.RequestObjectEncEnc, ours)
+	v.pair("request_object_encryption", registrationMetadata, c.RequestObjectEncAlg, c.RequestObjectEncEnc, ours)
 }
 
 // pair checks the alg and the enc of one JWE.
-func (v *clientValidator) pair(name, alg, enc string, algs []string) {
-	v.oneOf(name+"_alg", registrationMetadata, alg, algs)
-	v.oneOf(name+"_enc", registrationMetadata, enc, jose.ContentEncryptions())
+func (v *clientValidator) pair(name, clause, alg, enc string, algs []string) {
+	v.oneOf(name+"_alg", clause, alg, algs)
+	v.oneOf(name+"_enc", clause, enc, jose.ContentEncryptions())
 	if enc != "" && alg == "" {
-		v.fault(name+"_alg", registrationMetadata, "must be given together with %s_enc", name)
+		v.fault(name+"_alg", clause, "must be given together with %s_enc", name)
 	}
 }
 

@@ -85,8 +85,10 @@ func TestValidateClient(t *testing.T) {
 		{name: "certificate with a malformed name", edit: func(c *oauth.Client) { c.AuthMethod, c.TLSSubjectDN = oauth.AuthTLS, "app" }, want: []string{tlsName}},
 
 		{name: "no grant", edit: func(c *oauth.Client) { c.GrantTypes = nil }, want: []string{"grant_types: at least one is needed"}},
-		{name: "unknown grant", edit: func(c *oauth.Client) { c.GrantTypes = append(c.GrantTypes, "password") },
-			want: []string{`grant_types: "password" is not known; known: authorization_code, implicit, client_credentials, refresh_token, urn:openid:params:grant-type:ciba`}},
+		{name: "unknown grant", edit: func(c *oauth.Client) { c.GrantTypes = append(c.GrantTypes, "telepathy") },
+			want: []string{`grant_types: "telepathy" is not known; known: authorization_code, implicit, client_credentials, refresh_token, urn:openid:params:grant-type:ciba, password`}},
+		{name: "a grant that is off", edit: func(c *oauth.Client) { c.GrantTypes = append(c.GrantTypes, oauth.GrantPassword, oauth.GrantDevice) },
+			want: []string{"grant_types: password is not enabled: see password_grant.enabled", "grant_types: " + oauth.GrantDevice + " is not enabled: see device.enabled"}},
 		{name: "public with client_credentials", edit: func(c *oauth.Client) { public(c); c.GrantTypes = slices.Clone(grants) },
 			want: []string{"grant_types: a public client cannot use client_credentials"}},
 		{name: "code grant without a redirect URI", edit: func(c *oauth.Client) { c.RedirectURIs = nil }, want: []string{"redirect_uris: at least one is needed"}},

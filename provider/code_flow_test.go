@@ -119,7 +119,7 @@ func TestFailedRedemptionBurnsOnlyForTheCodesOwnClient(t *testing.T) {
 	bad := f.redeem(code)
 	bad.Set("code_verifier", f.verifier+"x")
 	for _, r := range []reply{
-		h.post(client, h.issuer+"/token", f.redeem("x"+code[1:]), basic("app")),
+		h.post(client, h.issuer+"/token", f.redeem(code+"x"), basic("app")),
 		h.post(client, h.issuer+"/token", bad, basic("app")),
 		h.post(client, h.issuer+"/token", f.redeem(code), basic("app")),
 	} {

@@ -3,6 +3,7 @@ package provider
 import (
 	"time"
 
+	"signet/mtls"
 	"signet/provider/oauth"
 )
 
@@ -30,6 +31,20 @@ type Config struct {
 	Telemetry          TelemetryConfig    `yaml:"telemetry"`
 	Lifetimes          Lifetimes          `yaml:"lifetimes"`
 	RefreshTokens      RefreshTokens      `yaml:"refresh_tokens"`
+	IDTokens           IDTokensConfig     `yaml:"id_tokens"`
+	Errors             ErrorsConfig       `yaml:"errors"`
+
+	Endpoints         Endpoints               `yaml:"endpoints"`
+	TokenEndpoint     TokenEndpointConfig     `yaml:"token_endpoint"`
+	PasswordGrant     PasswordGrantConfig     `yaml:"password_grant"`
+	Device            DeviceGrantConfig       `yaml:"device"`
+	TokenExchange     TokenExchangeConfig     `yaml:"token_exchange"`
+	TransactionTokens TransactionTokensConfig `yaml:"transaction_tokens"`
+	AssertionGrants   AssertionGrants         `yaml:"assertion_grants"`
+	// AssertionIssuers are those whose assertions are believed. Default: none.
+	AssertionIssuers []AssertionIssuer `yaml:"assertion_issuers"`
+	// DeclaredGrants are the bank's own. Default: none.
+	DeclaredGrants []DeclaredGrant `yaml:"declared_grants"`
 
 	DPoP            DPoPConfig            `yaml:"dpop"`
 	Authorization   AuthorizationConfig   `yaml:"authorization"`
@@ -87,14 +102,18 @@ type ClientCertificates struct {
 	RequireCRL *bool `yaml:"require_crl"`
 }
 
-// TrustedProxies are the TLS-terminating proxies whose Client-Cert header (RFC 9440) is believed. From any
-// other sender the header is removed. Default: none.
+// TrustedProxies are the TLS-terminating proxies whose word for the client's certificate is believed (RFC 9440). From any
+// other sender such headers are removed. Default: none.
 type TrustedProxies struct {
 	// Addresses are IP addresses or CIDR blocks that only the proxies have.
 	Addresses []string `yaml:"addresses"`
 	// Thumbprints are the x5t#S256 of the proxies' own TLS client certificates. With them the main door asks
 	// for a certificate, too; with addresses as well, a proxy must have both.
 	Thumbprints []string `yaml:"thumbprints"`
+	// Format is the header that they tell the certificate by, and the only one that counts: rfc9440 (Client-Cert), envoy
+	// (X-Forwarded-Client-Cert with Cert or Chain; SANITIZE_SET), traefik (X-Forwarded-Tls-Client-Cert) or nginx
+	// (X-SSL-Client-Cert with $ssl_client_escaped_cert). Default rfc9440.
+	Format mtls.ProxyFormat `yaml:"format"`
 }
 
 // ProxyProtocol says which TCP proxies pass TLS through and tell the client's address by the PROXY protocol.
@@ -165,6 +184,9 @@ type KeysConfig struct {
 	// RotateEvery makes a new key for an algorithm when its key has signed for so long; 0 = only "signet key
 	// rotate" does. Default 0, otherwise longer than publish_for.
 	RotateEvery time.Duration `yaml:"rotate_every"`
+	// ArchiveFor keeps the public halves of retired keys at /jwks/archived, so that what they signed can be checked when
+	// nobody accepts it any more. 0 = not at all. Default 0, at most 87600h.
+	ArchiveFor time.Duration `yaml:"archive_for"`
 }
 
 // VaultConfig is a HashiCorp Vault or OpenBao.
@@ -261,14 +283,6 @@ type Lifetimes struct {
 	Interaction       time.Duration `yaml:"interaction"`        // default 15m: login and consent together
 }
 
-// RefreshTokens says how rotation behaves where the profile rotates.
-type RefreshTokens struct {
-	// RetryGrace is how long the same sender may present a rotated refresh token again while its successor
-	// is unused: the answer to a response that got lost. 0 = never: each token works exactly once.
-	// Default 0, at most 5m.
-	RetryGrace time.Duration `yaml:"retry_grace"`
-}
-
 // Outbound is what Signet fetches from clients (jwks_uri, sector_identifier_uri, request_uris) and sends them (CIBA,
 // logout tokens).
 type Outbound struct {
@@ -312,34 +326,10 @@ type Scope struct {
 	Description string `yaml:"description"` // required; e.g. "See your accounts and balances"
 }
 
-// TokenFormat is how an access token looks.
-type TokenFormat string
-
-// The access token formats.
-const (
-	FormatJWT    TokenFormat = "jwt"    // RFC 9068
-	FormatOpaque TokenFormat = "opaque" // by reference, RFC 7662
-)
-
-// Resource is a resource server (RFC 8707).
-type Resource struct {
-	// ID is the resource identifier, an absolute URI, and the token's "aud". Required.
-	ID string `yaml:"id"`
-	// Name is what the consent page calls it. Required.
-	Name string `yaml:"name"`
-	// Scopes are those that mean something here; a token for this resource carries no others. Required.
-	Scopes []string `yaml:"scopes"`
-	// TokenFormat is jwt or opaque. Default jwt.
-	TokenFormat TokenFormat `yaml:"token_format"`
-	// SigningAlg is one of keys.algorithms. Default: the first of them.
-	SigningAlg string `yaml:"signing_alg"`
-	// AccessTokenLifetime is shorter than lifetimes.access_token, or absent.
-	AccessTokenLifetime time.Duration `yaml:"access_token_lifetime"`
-}
-
 // withDefaults returns the configuration with the documented defaults filled in.
 func (c Config) withDefaults() Config {
 	setDefault(&c.Main.BaseURL, c.Issuer)
+	setDefault(&c.TrustedProxies.Format, mtls.FormatRFC9440)
 	setDefault(&c.Store.Migrate, MigrateOnStart)
 	if c.Keys.Maintain == nil {
 		maintain := c.Keys.Backend == KeysFile
@@ -365,13 +355,9 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Outbound.MaxAge, 10*time.Minute)
 	c.fapiDefaults()
 	c.openIDDefaults()
-	for i := range c.Resources {
-		setDefault(&c.Resources[i].TokenFormat, FormatJWT)
-		if algs := c.Keys.SigningAlgs(); len(algs) > 0 {
-			setDefault(&c.Resources[i].SigningAlg, algs[0])
-		}
-		setDefault(&c.Resources[i].AccessTokenLifetime, c.Lifetimes.AccessToken)
-	}
+	c.tokenDefaults()
+	c.grantDefaults()
+	c.Endpoints = c.Endpoints.withDefaults()
 	return c
 }
 

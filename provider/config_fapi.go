@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"signet/provider/dpop"
 	"signet/provider/grantmgmt"
 	"signet/provider/interaction"
 )
@@ -16,6 +17,10 @@ type DPoPConfig struct {
 	// NonceLifetime is how long a nonce is handed out. It is accepted for twice as long, so that nobody is given one
 	// that has just ended. Default 5m, 10s to 1h.
 	NonceLifetime time.Duration `yaml:"nonce_lifetime"`
+	// ProofLifetime is how old a proof can be, by its iat. Default 60s, 5s to 5m.
+	ProofLifetime time.Duration `yaml:"proof_lifetime"`
+	// ProofLeeway is how far ahead of Signet's clock a proof's iat can be. Default 30s, 1s to 1m.
+	ProofLeeway time.Duration `yaml:"proof_leeway"`
 }
 
 // AuthorizationConfig is about authorization requests and their answers.
@@ -37,6 +42,12 @@ type AuthorizationConfig struct {
 	PushedLifetime time.Duration `yaml:"pushed_lifetime"`
 	// ResponseLifetime is how long a JWT-secured answer is good for (JARM section 2.1). Default 5m, at most 10m.
 	ResponseLifetime time.Duration `yaml:"response_lifetime"`
+	// RequirePAR refuses authorization requests that were not pushed (RFC 9126 section 5), of all clients. Default false;
+	// a FAPI 2.0 profile asks for it anyway.
+	RequirePAR bool `yaml:"require_par"`
+	// OpenIDOptional gives ID tokens, and answers at the userinfo endpoint, without the scope openid, too, to clients that
+	// may have that scope, as servers did before OpenID Connect. Only with the profile openid. Default false.
+	OpenIDOptional bool `yaml:"openid_optional"`
 }
 
 // PKCEMode says whose requests need a code challenge.
@@ -152,9 +163,6 @@ type GrantManagementConfig struct {
 // On says whether grants can be managed, once the defaults are filled in.
 func (g GrantManagementConfig) On() bool { return g.Enabled != nil && *g.Enabled }
 
-// grantsPath is where the grant management API is, at both doors.
-const grantsPath = "/grants"
-
 // grantScopes are the scopes of the grant management API (Grant Management for OAuth 2.0 section 7.2).
 var grantScopes = []Scope{
 	{grantmgmt.ScopeQuery, "See what you have allowed"},
@@ -184,7 +192,7 @@ func (c Config) AllResources() []Resource {
 }
 
 func (c Config) grantsResource() Resource {
-	r := Resource{ID: c.Issuer + grantsPath, Name: "Grant management", TokenFormat: FormatJWT, AccessTokenLifetime: c.Lifetimes.AccessToken}
+	r := Resource{ID: c.Issuer + c.Endpoints.withDefaults().Grants, Name: "Grant management", TokenFormat: FormatJWT, TokenLayout: LayoutRFC9068, AccessTokenLifetime: c.Lifetimes.AccessToken}
 	for _, s := range grantScopes {
 		r.Scopes = append(r.Scopes, s.Name)
 	}
@@ -196,6 +204,8 @@ func (c Config) grantsResource() Resource {
 
 func (c *Config) fapiDefaults() {
 	setDefault(&c.DPoP.NonceLifetime, 5*time.Minute)
+	setDefault(&c.DPoP.ProofLifetime, dpop.DefaultMaxAge)
+	setDefault(&c.DPoP.ProofLeeway, dpop.DefaultAhead)
 	setDefault(&c.Authorization.PushedLifetime, 60*time.Second)
 	setDefault(&c.Authorization.ResponseLifetime, 5*time.Minute)
 	if len(c.Authentication.PasswordACR) == 0 {

@@ -25,7 +25,7 @@ authorization_details:
 	}
 	got := []any{c.DPoP, c.Authorization, c.Authentication.PasswordACR, c.GrantManagement.On(), c.CIBA, c.DetailsTypes[0].Schema}
 	want := []any{
-		DPoPConfig{NonceLifetime: 5 * time.Minute}, AuthorizationConfig{RequirePKCE: PKCEAll, PushedLifetime: time.Minute, ResponseLifetime: 5 * time.Minute},
+		DPoPConfig{NonceLifetime: 5 * time.Minute, ProofLifetime: time.Minute, ProofLeeway: 30 * time.Second}, AuthorizationConfig{RequirePKCE: PKCEAll, PushedLifetime: time.Minute, ResponseLifetime: 5 * time.Minute},
 		[]string{"urn:signet:acr:password"}, true,
 		CIBAConfig{
 			Enabled: true, Expiry: 2 * time.Minute, MaxExpiry: 10 * time.Minute, Interval: 5 * time.Second, PendingOfClient: 5, LoginHint: HintUsername,

@@ -233,7 +233,7 @@ func (c *Config) resolve(dir string) {
 		&c.Operations.Certificate, &c.Operations.Key, &c.Operations.ClientCA,
 		&c.Keys.Directory, &c.Keys.PassphraseFile, &c.Keys.Vault.CAFile, &c.Telemetry.Traces.CAFile,
 		&c.Policy.Directory, &c.Audit.Spool, &c.Brand.Logo}
-	paths = append(append(paths, c.fapiPaths()...), c.openIDPaths()...)
+	paths = slices.Concat(paths, c.fapiPaths(), c.openIDPaths(), c.grantPaths())
 	for _, auth := range []*VaultAuth{&c.Keys.Vault.Auth, &c.Keys.Vault.Keeper} {
 		paths = append(paths, &auth.RoleIDFile, &auth.SecretIDFile, &auth.Certificate, &auth.Key, &auth.TokenFile, &auth.JWTFile)
 	}

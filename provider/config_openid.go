@@ -34,6 +34,9 @@ type LogoutConfig struct {
 	// SessionManagement serves check_session_iframe, by which a page finds out that the login has ended (OpenID Connect
 	// Session Management). Browsers that keep third parties' cookies apart make it useless. Default false.
 	SessionManagement bool `yaml:"session_management"`
+	// RevokeRefreshTokens ends, together with a login, all that was granted in it but with the scope offline_access (OpenID
+	// Connect Core section 11): also what is no login, and what its client manages by its id. Default false.
+	RevokeRefreshTokens bool `yaml:"revoke_refresh_tokens"`
 }
 
 // RegistrationConfig is dynamic client registration (RFC 7591, OpenID Connect Registration) with management by the
@@ -60,8 +63,8 @@ type RegistrationConfig struct {
 	Resources []string `yaml:"resources"`
 	// DetailsTypes are the types of authorization_details likewise. Default: none.
 	DetailsTypes []string `yaml:"authorization_details_types"`
-	// GrantTypes are those that a registered client has at most. Default: all that are on; with open only
-	// authorization_code, implicit and refresh_token, which do nothing without a user.
+	// GrantTypes are those that a registered client has at most, never one that is declared. Default: all that are on but
+	// password; with open only authorization_code, implicit and refresh_token, which do nothing without a user.
 	GrantTypes []string `yaml:"grant_types"`
 	// ResponseTypes are those that a registered client has at most. Default: authorization.response_types.
 	ResponseTypes []string `yaml:"response_types"`
@@ -148,14 +151,19 @@ func (c *Config) openIDDefaults() {
 
 // registrationGrants are the grant types that a client which registers itself can have.
 func (c Config) registrationGrants(p oauth.Profile) []string {
-	switch r := c.Registration; {
-	case len(r.GrantTypes) > 0:
+	r := c.Registration
+	if len(r.GrantTypes) > 0 {
 		return r.GrantTypes
-	case r.Open:
-		return slices.DeleteFunc(c.grantTypes(p), func(grant string) bool { return !forUsers(grant) })
-	default:
-		return c.grantTypes(p)
 	}
+	return slices.DeleteFunc(c.registrable(p), func(grant string) bool {
+		return grant == oauth.GrantPassword || r.Open && !forUsers(grant)
+	})
+}
+
+// registrable are the grant types that the operator can let clients register themselves for. Declared ones are for those
+// that somebody has said to be trusted.
+func (c Config) registrable(p oauth.Profile) []string {
+	return slices.DeleteFunc(c.grantTypes(p), c.declares)
 }
 
 // forUsers says whether the grant type gives nothing without a user who has come to the login page.
@@ -181,22 +189,18 @@ func (c Config) responseTypes(p oauth.Profile) []string {
 	if len(served) == 0 {
 		served = defaultResponseTypes
 	}
-	return slices.DeleteFunc(slices.Clone(served), func(t string) bool { return !slices.Contains(p.ResponseTypes, t) })
+	return slices.DeleteFunc(slices.Clone(served), func(t string) bool { return !slices.Contains(p.ResponseTypes, t) || c.withoutGrant(t, p) != "" })
 }
 
-// grantTypes are those that a client of the profile can have: a grant type for which nothing is served is none.
-func (c Config) grantTypes(p oauth.Profile) []string {
-	types := c.responseTypes(p)
-	return slices.DeleteFunc(slices.Clone(oauth.GrantTypes), func(grant string) bool {
-		switch grant {
-		case oauth.GrantImplicit:
-			return !slices.ContainsFunc(types, func(t string) bool { return needsImplicit(p, t) })
-		case oauth.GrantCIBA:
-			return !c.CIBA.Enabled
-		default:
-			return false
-		}
-	})
+// withoutGrant is the grant type that the response type needs and the operator's list has not; "" = it can be served.
+func (c Config) withoutGrant(responseType string, p oauth.Profile) string {
+	switch {
+	case slices.Contains(strings.Fields(responseType), oauth.ResponseCode) && !c.servesGrant(oauth.GrantAuthorizationCode):
+		return oauth.GrantAuthorizationCode
+	case needsImplicit(p, responseType) && !c.servesGrant(oauth.GrantImplicit):
+		return oauth.GrantImplicit
+	}
+	return ""
 }
 
 // needsImplicit says whether the response type asks for the grant type implicit (OpenID Connect Registration section 2,

@@ -89,6 +89,8 @@ func TestOpenIDFaults(t *testing.T) {
 			"registration.auth_methods[1]: listed twice",
 			`registration.auth_methods[2]: "magic" is not allowed by the profile openid: want some of none, client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth`,
 		}},
+		"bounds, further grants": {more: "declared_grants: [{type: bank}]\npassword_grant: {enabled: true}\nregistration: {enabled: true, initial_access_token_file: t, grant_types: [password, bank]" + most, want: []string{
+			`registration.grant_types[1]: "bank" is not allowed by this configuration: want some of authorization_code, implicit, client_credentials, refresh_token, password`}},
 		"bounds under FAPI": {more: "registration: {enabled: true, open: true, profile: fapi2-security, response_types: [code id_token], grant_types: [implicit], auth_methods: [none]" + most, want: []string{
 			`registration.response_types[0]: "code id_token" is not allowed by authorization.response_types and the profile fapi2-security: want some of code`,
 			`registration.grant_types[0]: "implicit" is not allowed by this configuration: want some of authorization_code, client_credentials, refresh_token`,
@@ -125,10 +127,15 @@ func TestRegistrationBounds(t *testing.T) {
 		want                []string // response types, grant types, the algorithm of ID tokens, and the profile in force
 		implicit            bool
 	}{
-		"by a token":    {open: "false", want: []string{"code,code id_token", "authorization_code,implicit,client_credentials,refresh_token", "ES256", "openid"}, implicit: true},
-		"open":          {open: "true", want: []string{"code,code id_token", "authorization_code,implicit,refresh_token", "ES256", "openid"}, implicit: true},
-		"open, CIBA":    {open: "true", more: "ciba: {enabled: true}\n", want: []string{"code,code id_token", "authorization_code,implicit,refresh_token", "ES256", "openid"}, implicit: true},
-		"CIBA":          {open: "false", more: "ciba: {enabled: true}\n", want: []string{"code,code id_token", "authorization_code,implicit,client_credentials,refresh_token,urn:openid:params:grant-type:ciba", "ES256", "openid"}, implicit: true},
+		"by a token": {open: "false", want: []string{"code,code id_token", "authorization_code,implicit,client_credentials,refresh_token", "ES256", "openid"}, implicit: true},
+		"open":       {open: "true", want: []string{"code,code id_token", "authorization_code,implicit,refresh_token", "ES256", "openid"}, implicit: true},
+		"open, CIBA": {open: "true", more: "ciba: {enabled: true}\n", want: []string{"code,code id_token", "authorization_code,implicit,refresh_token", "ES256", "openid"}, implicit: true},
+		"CIBA":       {open: "false", more: "ciba: {enabled: true}\n", want: []string{"code,code id_token", "authorization_code,implicit,client_credentials,refresh_token,urn:openid:params:grant-type:ciba", "ES256", "openid"}, implicit: true},
+		"further grants": {open: "false", more: allGrants, want: []string{
+			"code,code id_token", "authorization_code,implicit,client_credentials,refresh_token," +
+				strings.Join([]string{oauth.GrantDevice, oauth.GrantTokenExchange, oauth.GrantJWTBearer, oauth.GrantSAML2Bearer}, ","), "RS256", "openid"}, keys: "[ES256, RS256]", implicit: true},
+		"further, open": {open: "true", more: allGrants, keys: "[ES256, RS256]", want: []string{"code,code id_token", "authorization_code,implicit,refresh_token", "RS256", "openid"}, implicit: true},
+		"listed":        {open: "false", more: "token_endpoint: {grant_types: [authorization_code]}\n", want: []string{"code", "authorization_code", "ES256", "openid"}, implicit: true},
 		"code alone":    {open: "false", more: "authorization: {response_types: [code]}\n", want: []string{"code", "authorization_code,client_credentials,refresh_token", "ES256", "openid"}, implicit: true},
 		"RS256":         {open: "false", keys: "[ES256, RS256]", want: []string{"code,code id_token", "authorization_code,implicit,client_credentials,refresh_token", "RS256", "openid"}, implicit: true},
 		"FAPI 1.0":      {open: "false", profile: "profile: fapi1-advanced,", keys: "[RS256, PS256]", want: []string{"code,code id_token", "authorization_code,client_credentials,refresh_token", "PS256", "fapi1-advanced"}},

@@ -90,7 +90,7 @@ func (v *validator) registration(c Config) {
 	}
 	under := "the profile " + string(profile.Name)
 	v.listed("registration.response_types", r.ResponseTypes, c.responseTypes(profile), "authorization.response_types and "+under)
-	v.listed("registration.grant_types", r.GrantTypes, c.grantTypes(profile), "this configuration")
+	v.listed("registration.grant_types", r.GrantTypes, c.registrable(profile), "this configuration")
 	var methods []string
 	for _, m := range profile.AuthMethods {
 		methods = append(methods, string(m))

@@ -129,6 +129,7 @@ func TestLoadConfigNamesTheFile(t *testing.T) {
 
 func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte(validConfig))
+	f.Add([]byte(validConfig + allGrants + "endpoints: {token: /oauth2/token}\n"))
 	f.Add([]byte("issuer: 1\nmain: []\nresources: {}\n"))
 	f.Add([]byte("a: &a [*a]"))
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -49,6 +49,8 @@ func (c Config) Validate() []Fault {
 	v.resources(c)
 	v.fapi(c)
 	v.openID(c)
+	v.tokens(c)
+	v.grants(c)
 	return v.faults
 }
 
@@ -174,7 +176,7 @@ func isLoopback(address string) bool {
 }
 
 func (t TrustedProxies) mtls() mtls.ProxiesConfig {
-	return mtls.ProxiesConfig{Addresses: t.Addresses, Thumbprints: t.Thumbprints}
+	return mtls.ProxiesConfig{Addresses: t.Addresses, Thumbprints: t.Thumbprints, Format: t.Format}
 }
 
 func (v *validator) address(path, text string) bool {
@@ -207,9 +209,6 @@ func (v *validator) lifetimes(c Config) {
 		if l.value < 0 || l.value > l.most {
 			v.fault(l.path, "want more than 0 and at most %s", l.most)
 		}
-	}
-	if c.RefreshTokens.RetryGrace > 5*time.Minute {
-		v.fault("refresh_tokens.retry_grace", "want at most 5m")
 	}
 	// A server that signs on without contact with Vault learns of the next key, and of its own key's end, as much later.
 	grace := c.Keys.Vault.Grace

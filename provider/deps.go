@@ -9,6 +9,7 @@ import (
 	"signet/provider/ciba"
 	"signet/provider/clientauth"
 	"signet/provider/deliver"
+	"signet/provider/device"
 	"signet/provider/issue"
 	"signet/provider/jose"
 	"signet/provider/keys"
@@ -28,6 +29,9 @@ type Store interface {
 	token.CodeStore
 	token.RefreshStore
 	token.UserStore
+	token.DeviceStore
+	token.NamedUsers
+	device.Store
 	token.Committer
 	issue.TokenStore
 	binding.NonceStore
@@ -41,6 +45,7 @@ type Keys interface {
 	keys.Signer
 	keys.Decrypter
 	JWKS() []byte
+	ArchivedJWKS() []byte
 	KeySet() *jose.KeySet
 	Algorithms() []string
 }

@@ -34,15 +34,18 @@ type parts struct {
 	record    *audit.Recorder
 	queue     *deliver.Runner
 	passwords *interaction.Passwords
+	refresh   token.RefreshOptions
+	atToken   []string // the token endpoint's URLs
 }
 
 // parts makes them, with the client authentication methods.
 func (p *Provider) parts() (s parts, err error) {
 	c, d := p.config, p.deps
 	s.floor, s.record = oauth.Profiles[c.Profile], audit.NewRecorder(d.Clock, d.Random)
+	s.atToken, s.refresh = p.atBothDoors(c.Endpoints.Token), c.RefreshTokens.options(d.Sealer)
 	s.auth, err = clientauth.New(clientauth.Deps{
 		Clients: d.Store, Issuer: c.Issuer, Floor: s.floor, Clock: d.Clock, Peer: p.proxies.Peer,
-		Anchors: d.Anchors, Fetch: d.Fetch, KeysMaxAge: c.Outbound.MaxAge, Sealer: d.Sealer,
+		Anchors: d.Anchors, Fetch: d.Fetch, KeysMaxAge: c.Outbound.MaxAge, Sealer: d.Sealer, SelfIssuedAt: c.AssertionGrants.at(s.atToken),
 	}, clientauth.PrivateKeyJWT, clientauth.TLS, clientauth.SelfSignedTLS,
 		clientauth.SecretBasic, clientauth.SecretPost, clientauth.SecretJWT, clientauth.None)
 	if err != nil {
@@ -60,7 +63,8 @@ func (p *Provider) parts() (s parts, err error) {
 		return s, err
 	}
 	s.binder = binding.New(binding.Deps{
-		Nonces: d.Store, RequireNonce: c.DPoP.RequireNonce, NonceLifetime: c.DPoP.NonceLifetime, Clock: d.Clock, Random: d.Random,
+		Nonces: d.Store, RequireNonce: c.DPoP.RequireNonce, NonceLifetime: c.DPoP.NonceLifetime,
+		ProofMaxAge: c.DPoP.ProofLifetime, ProofAhead: c.DPoP.ProofLeeway, Clock: d.Clock, Random: d.Random,
 	})
 	s.guard = &issue.Guard{Peer: p.proxies.Peer, Tokens: s.reader, Bind: s.binder, Floor: s.floor}
 	if s.details, err = c.detailsTypes(); err != nil {
@@ -80,27 +84,34 @@ func (p *Provider) endpoints() (handlers, error) {
 		return handlers{}, err
 	}
 	c, d := p.config, p.deps
-	tokens := p.tokenEndpoint(s)
+	tokens, err := p.tokenEndpoint(s)
+	if err != nil {
+		return handlers{}, err
+	}
 	h := handlers{
 		token: tokens,
 		introspect: introspection.New(introspection.Deps{
-			Authenticate: s.auth, Endpoints: p.atBothDoors(pathIntrospect), Issue: s.issuer,
-			Tokens: s.reader, Details: s.details, Store: d.Store, Issuer: c.Issuer, Clock: d.Clock, Log: d.Log,
+			Authenticate: s.auth, Endpoints: p.atBothDoors(c.Endpoints.Introspection), Issue: s.issuer,
+			Tokens: s.reader, Details: s.details, Store: d.Store, Seal: s.refresh.Seal, Issuer: c.Issuer, Clock: d.Clock, Log: d.Log,
 		}),
 		revoke: revocation.New(revocation.Deps{
-			Authenticate: s.auth, Endpoints: p.atBothDoors(pathRevoke),
-			Tokens: s.reader, Store: d.Store, Record: s.record, Clock: d.Clock, Log: d.Log,
+			Authenticate: s.auth, Endpoints: p.atBothDoors(c.Endpoints.Revocation),
+			Tokens: s.reader, Store: d.Store, Seal: s.refresh.Seal, Record: s.record, Clock: d.Clock, Log: d.Log,
 		}),
 		userinfo: userinfo.New(userinfo.Deps{
-			Endpoints: p.atBothDoors(pathUserinfo), Guard: s.guard, Issue: s.issuer, Store: d.Store, Log: d.Log,
+			Endpoints: p.atBothDoors(c.Endpoints.Userinfo), Guard: s.guard, Issue: s.issuer, Store: d.Store, Log: d.Log,
+			OpenIDOptional: c.Authorization.OpenIDOptional,
 		}),
 		jwks: discovery.JWKS(d.Keys.JWKS),
 	}
 	if c.GrantManagement.On() {
 		h.grants = grantmgmt.New(grantmgmt.Deps{
-			Path: pathGrants, Endpoints: p.atBothDoors(pathGrants), Audience: c.grantsResource().ID,
+			Path: c.Endpoints.Grants, Endpoints: p.atBothDoors(c.Endpoints.Grants), Audience: c.grantsResource().ID,
 			Guard: s.guard, Store: d.Store, Record: s.record, Clock: d.Clock, Log: d.Log,
 		})
+	}
+	if c.Keys.ArchiveFor > 0 {
+		h.archivedJWKS = discovery.ArchivedJWKS(d.Keys.ArchivedJWKS)
 	}
 	if c.Registration.Enabled {
 		h.register = p.registration(s)
@@ -108,30 +119,16 @@ func (p *Provider) endpoints() (handlers, error) {
 	if err := p.backchannel(&h, s, tokens); err != nil {
 		return handlers{}, err
 	}
-	if err := p.pages(&h, s, tokens); err != nil {
+	devices, err := p.devices(&h, s)
+	if err != nil {
+		return handlers{}, err
+	}
+	if err := p.pages(&h, s, tokens, devices); err != nil {
 		return handlers{}, err
 	}
 	p.queue = s.queue
 	h.metadata, err = discovery.Handler(p.metadata(s, tokens.GrantTypes()))
 	return h, err
-}
-
-func (p *Provider) tokenEndpoint(s parts) *token.Endpoint {
-	c, d := p.config, p.deps
-	grants := []oauth.GrantHandler{
-		token.AuthorizationCode{Store: d.Store, Users: d.Store},
-		token.ClientCredentials{Details: s.details},
-		token.RefreshToken{Store: d.Store, Users: d.Store, RetryGrace: c.RefreshTokens.RetryGrace},
-	}
-	if c.CIBA.Enabled {
-		grants = append(grants, token.CIBA{Store: d.Store, Users: d.Store})
-	}
-	return token.New(token.Deps{
-		Authenticate: s.auth, Endpoints: p.atBothDoors(pathToken), Bind: s.binder, Grants: grants, Details: s.details,
-		Policy: d.Policy, Issue: s.issuer, Store: d.Store, Audit: d.Audit, Record: s.record, Catalog: c.catalog(),
-		Lifetimes: token.Lifetimes{IDToken: c.Lifetimes.IDToken, RefreshToken: c.Lifetimes.RefreshToken, Most: maxTokenLifetime},
-		Clock:     d.Clock, Log: d.Log,
-	})
 }
 
 func (p *Provider) atBothDoors(paths ...string) []string {
@@ -140,16 +137,6 @@ func (p *Provider) atBothDoors(paths ...string) []string {
 		urls = append(urls, p.config.Main.BaseURL+path, p.config.MTLS.BaseURL+path)
 	}
 	return urls
-}
-
-func (c Config) catalog() *token.Catalog {
-	var resources []token.Resource
-	for _, r := range c.AllResources() {
-		resources = append(resources, token.Resource{
-			ID: r.ID, Scopes: r.Scopes, Opaque: r.TokenFormat == FormatOpaque, Alg: r.SigningAlg, Lifetime: r.AccessTokenLifetime,
-		})
-	}
-	return token.NewCatalog(resources)
 }
 
 // detailsTypes reads the schemas.

@@ -82,6 +82,18 @@ func (h *house) assertion(key signingKey, client string, change func(map[string]
 	return string(signed)
 }
 
+// secretAssertion is assertion with the client's secret (client_secret_jwt).
+func (h *house) secretAssertion(client string) string {
+	h.t.Helper()
+	payload, err := json.Marshal(map[string]any{
+		"iss": client, "sub": client, "aud": h.mtls + "/token", "jti": rand.Text(), "exp": h.now().Add(time.Minute).Unix(),
+	})
+	must(h.t, err)
+	signed, err := jws.Sign(payload, jws.WithKey(jwa.HS256, []byte(secretOf(client).Reveal())))
+	must(h.t, err)
+	return string(signed)
+}
+
 const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // TestEveryClientAuthenticationMethodAtBothDoors gets a token with each method and checks what it is bound to.
@@ -99,15 +111,6 @@ func TestEveryClientAuthenticationMethodAtBothDoors(t *testing.T) {
 	h.register("selfsigned", func(c *oauth.Client) {
 		c.AuthMethod, c.JWKS = oauth.AuthSelfSignedTLS, keyOf(t, own.Key, "own", own).jwks
 	})
-	secretJWT := func() string {
-		payload, err := json.Marshal(map[string]any{
-			"iss": "secretjwt", "sub": "secretjwt", "aud": h.mtls + "/token", "jti": rand.Text(), "exp": h.now().Add(time.Minute).Unix(),
-		})
-		must(t, err)
-		signed, err := jws.Sign(payload, jws.WithKey(jwa.HS256, []byte(secretOf("secretjwt").Reveal())))
-		must(t, err)
-		return string(signed)
-	}
 	for _, c := range []struct {
 		name, door string
 		leaf       *certs.Leaf
@@ -117,7 +120,7 @@ func TestEveryClientAuthenticationMethodAtBothDoors(t *testing.T) {
 		{name: "client_secret_basic", door: h.issuer, edit: []func(*http.Request){basic("basic")}},
 		{name: "client_secret_basic with a certificate", door: h.mtls, leaf: leaf, edit: []func(*http.Request){basic("basic")}},
 		{name: "client_secret_post", door: h.issuer, form: []string{"client_id", "post", "client_secret", secretOf("post").Reveal()}},
-		{name: "client_secret_jwt", door: h.issuer, form: []string{"client_assertion_type", jwtBearer, "client_assertion", secretJWT()}},
+		{name: "client_secret_jwt", door: h.issuer, form: []string{"client_assertion_type", jwtBearer, "client_assertion", h.secretAssertion("secretjwt")}},
 		{name: "private_key_jwt", door: h.issuer, form: []string{"client_assertion_type", jwtBearer, "client_assertion", h.assertion(key, "pkjwt", nil)}},
 		{name: "private_key_jwt with a certificate", door: h.mtls, leaf: own, form: []string{"client_assertion_type", jwtBearer, "client_assertion", h.assertion(key, "pkjwt", nil)}},
 		{name: "tls_client_auth", door: h.mtls, leaf: leaf, form: []string{"client_id", "tls"}},

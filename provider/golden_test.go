@@ -180,8 +180,9 @@ func (tw *twin) listsAreRegistries(t *testing.T, document map[string]any, floor 
 	if floor.Name == oauth.ProfileOpenID {
 		signs = append(signs, oauth.AlgNone)
 	}
+	off := []string{oauth.GrantPassword, oauth.GrantDevice, oauth.GrantTokenExchange, oauth.GrantJWTBearer, oauth.GrantSAML2Bearer}
 	grants := slices.DeleteFunc(slices.Clone(oauth.GrantTypes), func(g string) bool {
-		return g == oauth.GrantCIBA && !tw.config.CIBA.Enabled || g == oauth.GrantImplicit && floor.Name != oauth.ProfileOpenID
+		return slices.Contains(off, g) || g == oauth.GrantCIBA && !tw.config.CIBA.Enabled || g == oauth.GrantImplicit && floor.Name != oauth.ProfileOpenID
 	})
 	types := slices.DeleteFunc([]string{oauth.ResponseCode, oauth.ResponseCodeIDToken}, func(t string) bool {
 		return !slices.Contains(floor.ResponseTypes, t)

@@ -46,6 +46,7 @@ const (
 type house struct {
 	t       testing.TB
 	dir     string
+	extra   string // of the configuration file
 	ca      *certs.CA
 	config  provider.Config
 	store   *store.Store
@@ -66,7 +67,13 @@ func (h *house) advance(d time.Duration) { h.ahead.Add(int64(d)) }
 // newHouse builds one; change may alter the configuration first.
 func newHouse(t testing.TB, change func(*provider.Config)) *house {
 	t.Helper()
-	h := &house{t: t, dir: t.TempDir()}
+	return newHouseWith(t, "", change)
+}
+
+// newHouseWith has extra, which is YAML, at the end of its configuration file.
+func newHouseWith(t testing.TB, extra string, change func(*provider.Config)) *house {
+	t.Helper()
+	h := &house{t: t, dir: t.TempDir(), extra: extra}
 	var err error
 	h.ca, err = certs.NewCA(rand.Reader, time.Now(), "Test CA")
 	must(t, err)
@@ -134,7 +141,7 @@ scopes:
 resources:
   - {id: "https://api.bank.example", name: Accounts API, scopes: [accounts, payments]}
   - {id: "https://opaque.bank.example", name: Cards API, scopes: [accounts], token_format: opaque}
-`)
+` + h.extra)
 	config, faults := provider.ParseConfig([]byte(raw), h.dir)
 	if len(faults) > 0 {
 		h.t.Fatal(faults)
@@ -151,7 +158,7 @@ func (h *house) deps() provider.Deps {
 	must(h.t, err)
 	h.sealer = backend
 	h.ring, err = keys.NewRing(ctx, backend, keys.Options{
-		Clock: h.now, Algs: h.config.Keys.Algorithms, PublishFor: h.config.Keys.PublishFor, RetireAfter: h.config.Keys.RetireAfter, Maintain: true, Log: h.log(),
+		Clock: h.now, Algs: h.config.Keys.Algorithms, PublishFor: h.config.Keys.PublishFor, RetireAfter: h.config.Keys.RetireAfter, ArchiveFor: h.config.Keys.ArchiveFor, Maintain: true, Log: h.log(),
 	})
 	must(h.t, err)
 	h.store, err = store.Open(ctx, h.config.Store.DSN, store.Options{Clock: h.now, Log: h.log()})

@@ -12,8 +12,9 @@ func (p *Provider) logout(h *handlers, s parts, sessions *session.Manager, pages
 	c, d := p.config, p.deps
 	service, err := logout.New(logout.Deps{
 		Store: d.Store, Sessions: sessions, Pages: pages, Hints: issue.Hints{Issuer: c.Issuer, Keys: d.Keys}, Decrypt: d.Keys,
-		Record: s.record, Audit: d.Audit, Floor: s.floor, Issuer: c.Issuer, Path: pathEndSession, ConfirmPath: pathConfirmLogout,
-		Frontchannel: c.Logout.FrontchannelOn(), Backchannel: c.Logout.BackchannelOn(),
+		Record: s.record, Audit: d.Audit, Floor: s.floor, Issuer: c.Issuer, Path: c.Endpoints.EndSession, ConfirmPath: pathConfirmLogout,
+		RevokeRefreshTokens: c.Logout.RevokeRefreshTokens,
+		Frontchannel:        c.Logout.FrontchannelOn(), Backchannel: c.Logout.BackchannelOn(),
 		Queue: s.queue, Tokens: s.issuer, Post: d.Fetch, RetryFor: c.Logout.BackchannelRetryFor,
 		Clock: d.Clock, Random: d.Random, Log: d.Log,
 	})

@@ -14,7 +14,7 @@ import (
 
 // metadata says what is registered (RFC 8414 section 2).
 func (p *Provider) metadata(s parts, grants []string) discovery.Metadata {
-	main, mtlsDoor := p.config.Main.BaseURL, p.config.MTLS.BaseURL
+	main, mtlsDoor, at := p.config.Main.BaseURL, p.config.MTLS.BaseURL, p.config.Endpoints
 	methods := s.auth.Methods()
 	var names, confidential []string
 	for _, m := range methods {
@@ -34,12 +34,12 @@ func (p *Provider) metadata(s parts, grants []string) discovery.Metadata {
 	signs := s.floor.Algorithms(p.deps.Keys.Algorithms())
 	m := discovery.Metadata{
 		Issuer:                p.config.Issuer,
-		AuthorizationEndpoint: main + pathAuthorize,
-		TokenEndpoint:         main + pathToken,
-		UserinfoEndpoint:      main + pathUserinfo,
-		JWKSURI:               main + pathJWKS,
-		IntrospectionEndpoint: main + pathIntrospect,
-		RevocationEndpoint:    main + pathRevoke,
+		AuthorizationEndpoint: main + at.Authorization,
+		TokenEndpoint:         main + at.Token,
+		UserinfoEndpoint:      main + at.Userinfo,
+		JWKSURI:               main + at.JWKS,
+		IntrospectionEndpoint: main + at.Introspection,
+		RevocationEndpoint:    main + at.Revocation,
 		ScopesSupported:       scopes,
 		ResponseTypes:         p.config.responseTypes(s.floor),
 		ResponseModes:         authorize.ResponseModes(),
@@ -57,38 +57,41 @@ func (p *Provider) metadata(s parts, grants []string) discovery.Metadata {
 		ClaimsParameter: true, RequestParameter: true,
 		RequestURIParameter: p.config.Authorization.RequestURIs, RegisteredURIs: p.config.Authorization.RequestURIs,
 		BoundTokens: true, ResponseIss: true,
-		PushedEndpoint: main + pathPush, RequirePushed: s.floor.RequirePAR,
+		PushedEndpoint: main + at.PushedRequest, RequirePushed: s.floor.RequirePAR || p.config.Authorization.RequirePAR,
 		RequestObjectAlgs: unsignedToo(s.floor, s.floor.SigningAlgs), RequireSignedRequest: s.floor.SignedRequest,
 		ResponseAlgs: signs, IntrospectionAlgs: signs,
 		DetailsTypes: s.details.Names(), ACRValues: p.config.Authentication.PasswordACR,
 		Documentation: p.config.Brand.Documentation, Policy: p.config.Brand.Policy, Terms: p.config.Brand.Terms,
 		Encryption: p.encryption(signs), Logout: p.logoutMetadata(),
 		MTLSEndpoints: discovery.Aliases{
-			TokenEndpoint:         mtlsDoor + pathToken,
-			UserinfoEndpoint:      mtlsDoor + pathUserinfo,
-			IntrospectionEndpoint: mtlsDoor + pathIntrospect,
-			RevocationEndpoint:    mtlsDoor + pathRevoke,
-			PushedEndpoint:        mtlsDoor + pathPush,
+			TokenEndpoint:         mtlsDoor + at.Token,
+			UserinfoEndpoint:      mtlsDoor + at.Userinfo,
+			IntrospectionEndpoint: mtlsDoor + at.Introspection,
+			RevocationEndpoint:    mtlsDoor + at.Revocation,
+			PushedEndpoint:        mtlsDoor + at.PushedRequest,
 		},
 	}
 	if !s.floor.CertificateBound {
 		m.DPoPAlgs = s.floor.SigningAlgs
 	}
 	if p.config.Registration.Enabled {
-		m.RegistrationEndpoint, m.MTLSEndpoints.RegistrationEndpoint = main+pathRegister, mtlsDoor+pathRegister
+		m.RegistrationEndpoint, m.MTLSEndpoints.RegistrationEndpoint = main+at.Registration, mtlsDoor+at.Registration
+	}
+	if p.config.Device.Enabled {
+		m.DeviceEndpoint, m.MTLSEndpoints.DeviceEndpoint = main+at.DeviceAuthorization, mtlsDoor+at.DeviceAuthorization
 	}
 	if p.ciba != nil {
 		m.Backchannel = discovery.Backchannel{
-			BackchannelEndpoint: main + pathBackchannel, BackchannelModes: p.ciba.Modes(),
+			BackchannelEndpoint: main + at.BackchannelAuthentication, BackchannelModes: p.ciba.Modes(),
 			BackchannelAlgs: s.floor.SigningAlgs, BackchannelUserCode: true,
 		}
-		m.MTLSEndpoints.BackchannelEndpoint = mtlsDoor + pathBackchannel
+		m.MTLSEndpoints.BackchannelEndpoint = mtlsDoor + at.BackchannelAuthentication
 	}
 	if g := p.config.GrantManagement; g.On() {
 		m.GrantManagement = discovery.GrantManagement{
-			GrantEndpoint: main + pathGrants, GrantActions: grantmgmt.Actions(), GrantActionRequired: g.Required,
+			GrantEndpoint: main + at.Grants, GrantActions: grantmgmt.Actions(), GrantActionRequired: g.Required,
 		}
-		m.MTLSEndpoints.GrantEndpoint = mtlsDoor + pathGrants
+		m.MTLSEndpoints.GrantEndpoint = mtlsDoor + at.Grants
 	}
 	return m
 }
@@ -123,6 +126,7 @@ func (p *Provider) encryption(signs []string) discovery.Encryption {
 	algs, encs := jose.EncryptionAlgs(), jose.ContentEncryptions()
 	e := discovery.Encryption{
 		UserinfoAlgs: signs, IDTokenEncAlgs: algs, IDTokenEncEncs: encs, UserinfoEncAlgs: algs, UserinfoEncEncs: encs,
+		IntrospectEncAlgs: algs, IntrospectEncEncs: encs, ResponseEncAlgs: algs, ResponseEncEncs: encs,
 	}
 	if ours := p.deps.Keys.EncryptionAlgs(); len(ours) > 0 {
 		e.RequestObjEncAlgs, e.RequestObjEncEncs = ours, encs
@@ -131,16 +135,16 @@ func (p *Provider) encryption(signs []string) discovery.Encryption {
 }
 
 func (p *Provider) logoutMetadata() (m discovery.Logout) {
-	l, main := p.config.Logout, p.config.Main.BaseURL
+	l, main, at := p.config.Logout, p.config.Main.BaseURL, p.config.Endpoints
 	if !l.On() {
 		return m
 	}
 	m = discovery.Logout{
-		EndSessionEndpoint: main + pathEndSession, Frontchannel: l.FrontchannelOn(), FrontchannelSession: l.FrontchannelOn(),
+		EndSessionEndpoint: main + at.EndSession, Frontchannel: l.FrontchannelOn(), FrontchannelSession: l.FrontchannelOn(),
 		Backchannel: l.BackchannelOn(), BackchannelSession: l.BackchannelOn(),
 	}
 	if l.SessionManagement {
-		m.CheckSession = main + pathCheckSession
+		m.CheckSession = main + at.CheckSession
 	}
 	return m
 }

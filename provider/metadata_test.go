@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -21,6 +22,8 @@ func TestDiscoveryFollowsTheConfiguration(t *testing.T) {
 	all := h.twin(func(c *provider.Config) {
 		c.Authorization.ResponseTypes, c.Authorization.RequestURIs = oauth.Profiles[oauth.ProfileOpenID].ResponseTypes, true
 		c.Subjects.PairwiseSaltFile, c.Logout.SessionManagement = salt, true
+		c.Authorization.RequirePAR = true
+		c.Device = provider.DeviceGrantConfig{Enabled: true, Expiry: 10 * time.Minute, Interval: 5 * time.Second, PendingOfClient: 10}
 		c.Brand.Documentation, c.Brand.Policy, c.Brand.Terms = "https://bank.example/docs", "https://bank.example/policy", "https://bank.example/terms"
 	}, nil)
 	none := h.twin(func(c *provider.Config) {
@@ -45,7 +48,7 @@ func TestDiscoveryFollowsTheConfiguration(t *testing.T) {
 	}{
 		"all": {all, map[string]any{
 			"response_types_supported":        list(oauth.Profiles[oauth.ProfileOpenID].ResponseTypes...),
-			"grant_types_supported":           list("authorization_code", "client_credentials", "refresh_token", "implicit"),
+			"grant_types_supported":           list("authorization_code", "client_credentials", "refresh_token", oauth.GrantDevice, "implicit"),
 			"subject_types_supported":         list("public", "pairwise"),
 			"request_uri_parameter_supported": true, "require_request_uri_registration": true, "claims_parameter_supported": true,
 			"end_session_endpoint": all.issuer + "/end_session", "check_session_iframe": all.issuer + "/check_session",
@@ -54,6 +57,9 @@ func TestDiscoveryFollowsTheConfiguration(t *testing.T) {
 			"id_token_signing_alg_values_supported": list("ES256", "none"), "userinfo_signing_alg_values_supported": list("ES256"),
 			"id_token_encryption_alg_values_supported": algs, "id_token_encryption_enc_values_supported": encs,
 			"userinfo_encryption_alg_values_supported": algs, "userinfo_encryption_enc_values_supported": encs,
+			"introspection_encryption_alg_values_supported": algs, "introspection_encryption_enc_values_supported": encs,
+			"authorization_encryption_alg_values_supported": algs, "authorization_encryption_enc_values_supported": encs,
+			"device_authorization_endpoint": all.issuer + "/device_authorization", "require_pushed_authorization_requests": true,
 			"request_object_encryption_alg_values_supported": list("RSA-OAEP-256"), "request_object_encryption_enc_values_supported": encs,
 			"service_documentation": "https://bank.example/docs", "op_policy_uri": "https://bank.example/policy", "op_tos_uri": "https://bank.example/terms",
 		}},
@@ -62,6 +68,7 @@ func TestDiscoveryFollowsTheConfiguration(t *testing.T) {
 			"subject_types_supported": list("public"), "request_uri_parameter_supported": false, "require_request_uri_registration": nil,
 			"end_session_endpoint": nil, "check_session_iframe": nil, "frontchannel_logout_supported": nil, "frontchannel_logout_session_supported": nil,
 			"backchannel_logout_supported": nil, "backchannel_logout_session_supported": nil, "service_documentation": nil, "registration_endpoint": nil,
+			"device_authorization_endpoint": nil, "require_pushed_authorization_requests": nil,
 		}},
 		"FAPI": {fapi, map[string]any{
 			"response_types_supported": list("code"), "grant_types_supported": list("authorization_code", "client_credentials", "refresh_token"),
@@ -81,6 +88,30 @@ func TestDiscoveryFollowsTheConfiguration(t *testing.T) {
 	for _, path := range []string{"/end_session", "/check_session"} {
 		if there, not := all.get(all.plain, all.issuer+path), none.get(none.plain, none.issuer+path); there.Status == http.StatusNotFound || not.Status != http.StatusNotFound {
 			t.Errorf("%s: %d where it is on, %d where it is off", path, there.Status, not.Status)
+		}
+	}
+}
+
+// TestDiscoveryFollowsThePaths: what the configuration moves is published where it is, at both doors.
+func TestDiscoveryFollowsThePaths(t *testing.T) {
+	h := newHouse(t, nil)
+	moved := h.twin(func(c *provider.Config) {
+		c.Endpoints.Authorization, c.Endpoints.Token, c.Endpoints.Introspection, c.Endpoints.Revocation = "/oauth2/auth", "/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"
+		c.Endpoints.Userinfo, c.Endpoints.PushedRequest, c.Endpoints.JWKS, c.Endpoints.EndSession = "/oidc/userinfo", "/oauth2/par", "/.well-known/jwks.json", "/oidc/logout"
+		c.Endpoints.Grants = "/oauth2/grants"
+	}, nil)
+	got := moved.get(moved.plain, moved.issuer+"/.well-known/openid-configuration").JSON
+	for field, path := range map[string]string{
+		"authorization_endpoint": "/oauth2/auth", "token_endpoint": "/oauth2/token", "introspection_endpoint": "/oauth2/introspect",
+		"revocation_endpoint": "/oauth2/revoke", "userinfo_endpoint": "/oidc/userinfo", "pushed_authorization_request_endpoint": "/oauth2/par",
+		"jwks_uri": "/.well-known/jwks.json", "end_session_endpoint": "/oidc/logout", "grant_management_endpoint": "/oauth2/grants",
+	} {
+		if got[field] != moved.issuer+path {
+			t.Errorf("%s is %v", field, got[field])
+		}
+		alias, there := got["mtls_endpoint_aliases"].(map[string]any)[field]
+		if there && alias != moved.config.MTLS.BaseURL+path {
+			t.Errorf("the alias of %s is %v", field, alias)
 		}
 	}
 }

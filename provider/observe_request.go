@@ -52,12 +52,13 @@ func decided(ctx context.Context, in policy.Input, decision string) {
 }
 
 // observer counts and times a door's requests.
-func observer(t *telemetry.Telemetry, door web.Door) web.Observer {
+func observer(t *telemetry.Telemetry, door web.Door, at Endpoints) web.Observer {
 	if t == nil {
 		return nil
 	}
+	names := at.names()
 	return func(ctx context.Context, r *http.Request) (context.Context, func(status int)) {
-		start, endpoint, method, o := t.Now(), endpointOf(r.URL.Path), r.Method, &observation{}
+		start, endpoint, method, o := t.Now(), endpointOf(r.URL.Path, at, names), r.Method, &observation{}
 		ctx, o.trace = t.StartRequest(ctx, endpoint, r.Header)
 		o.trace.Set(telemetry.AttrRequestID, web.RequestID(ctx))
 		o.trace.Set(telemetry.AttrDoor, string(door))
@@ -111,36 +112,30 @@ func (o *observation) refusedFor(code oauth.Code) string {
 
 const endpointToken = "token"
 
+// names are what telemetry calls the endpoints, by their paths.
+func (e Endpoints) names() map[string]string {
+	return map[string]string{
+		e.Token: endpointToken, e.PushedRequest: "pushed_authorization", e.BackchannelAuthentication: "backchannel_authentication",
+		e.DeviceAuthorization: "device_authorization", e.Introspection: "introspection", e.Revocation: "revocation",
+		e.Userinfo: "userinfo", e.Authorization: "authorization", e.JWKS: "jwks", e.Registration: "registration",
+		pathResume: "resume", pathArchivedJWKS: "jwks", pathOpenIDConfig: "metadata", pathServerConfig: "metadata",
+		pathDevice: "device",
+	}
+}
+
 // endpointOf names the endpoint at a path: one of the names in telemetry's table, whatever a stranger asks for.
-func endpointOf(path string) string {
-	switch path {
-	case pathToken:
-		return endpointToken
-	case pathPush:
-		return "pushed_authorization"
-	case pathBackchannel:
-		return "backchannel_authentication"
-	case pathIntrospect:
-		return "introspection"
-	case pathRevoke:
-		return "revocation"
-	case pathUserinfo:
-		return "userinfo"
-	case pathAuthorize:
-		return "authorization"
-	case pathResume:
-		return "resume"
-	case pathJWKS:
-		return "jwks"
-	case pathOpenIDConfig, pathServerConfig:
-		return "metadata"
+func endpointOf(path string, at Endpoints, names map[string]string) string {
+	if name, known := names[path]; known {
+		return name
 	}
 	page, within := strings.CutPrefix(path, pathInteraction)
 	switch {
-	case strings.HasPrefix(path, pathGrants+"/"):
+	case strings.HasPrefix(path, at.Grants+"/"):
 		return "grants"
-	case path == pathRegister, strings.HasPrefix(path, pathRegister+"/"):
+	case strings.HasPrefix(path, at.Registration+"/"):
 		return "registration"
+	case strings.HasPrefix(path, pathDevice+"/"):
+		return "device"
 	case !within:
 		return telemetry.Other
 	case page == "login", page == "consent", page == "approvals":

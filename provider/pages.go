@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"signet/policy"
 	"signet/provider/authorize"
+	"signet/provider/device"
 	"signet/provider/interaction"
 	"signet/provider/issue"
 	"signet/provider/oauth"
@@ -17,7 +19,7 @@ import (
 )
 
 // pages wires the authorization endpoint to the pages that it sends browsers to.
-func (p *Provider) pages(h *handlers, s parts, tokens *token.Endpoint) error {
+func (p *Provider) pages(h *handlers, s parts, tokens *token.Endpoint, devices *device.Service) error {
 	c, d := p.config, p.deps
 	sessions, err := session.New(session.Deps{Store: d.Store, Clock: d.Clock, Random: d.Random, Lifetime: c.Lifetimes.Session, BrowserState: c.Logout.On() && c.Logout.SessionManagement})
 	if err != nil {
@@ -43,6 +45,9 @@ func (p *Provider) pages(h *handlers, s parts, tokens *token.Endpoint) error {
 	}
 	if p.ciba != nil {
 		deps.Approvals = p.ciba
+	}
+	if devices != nil {
+		deps.Devices, deps.DevicePath = devices, pathDevice
 	}
 	pages, err := interaction.New(deps)
 	if err != nil {
@@ -72,11 +77,13 @@ func (p *Provider) authorization(h *handlers, s parts, sessions *session.Manager
 			return authorize.FrontTokens(decided), err
 		},
 		ErrorPage: pages.WriteError, FormPostPage: pages.WriteForm,
-		Issuer: c.Issuer, ResumePath: pathResume, PushEndpoints: p.atBothDoors(pathPush), Audiences: p.atBothDoors(pathToken),
+		Issuer: c.Issuer, ResumePath: pathResume, PushEndpoints: p.atBothDoors(c.Endpoints.PushedRequest), Audiences: p.atBothDoors(c.Endpoints.Token),
 		Floor: s.floor, Scopes: c.scopeNames(), Resources: c.resourceIDs(), ACRs: c.Authentication.PasswordACR,
 		ResponseTypes: c.responseTypes(s.floor), RequirePKCE: c.Authorization.RequirePKCE == PKCEAll,
 		PublicWithoutPKCE: c.Authorization.RequirePKCE == PKCENone,
-		GrantManagement:   c.GrantManagement.On(), GrantActionRequired: c.GrantManagement.On() && c.GrantManagement.Required,
+		RequirePAR:        c.Authorization.RequirePAR, OpenIDOptional: c.Authorization.OpenIDOptional,
+		IDClaims: issue.IDTokenClaims(c.IDTokens.Claims), PersistIDTokens: c.IDTokens.Persist,
+		GrantManagement: c.GrantManagement.On(), GrantActionRequired: c.GrantManagement.On() && c.GrantManagement.Required,
 		CodeLifetime: c.Lifetimes.AuthorizationCode, RefreshLifetime: c.Lifetimes.RefreshToken, Lasts: c.accessLasts, InteractionLifetime: c.Lifetimes.Interaction,
 		PushedLifetime: c.Authorization.PushedLifetime, ResponseLifetime: c.Authorization.ResponseLifetime, IDTokenLifetime: c.Lifetimes.IDToken,
 		Clock: d.Clock, Random: d.Random, Log: d.Log,
@@ -121,8 +128,12 @@ func (b Brand) load() (interaction.Brand, error) {
 // accessLasts is how long a client keeps access after the user's consent without asking again: without a refresh
 // token, as long as it may send the browser here silently.
 func (c Config) accessLasts(client *oauth.Client, scope oauth.Scope) time.Duration {
-	if token.IssuesRefresh(client, scope) {
+	switch refresh := c.RefreshTokens.options(nil); {
+	case !refresh.Issues(client, scope):
+		return max(c.Lifetimes.AccessToken, c.Lifetimes.Session)
+	case refresh.ExtendOnRotation:
+		return policy.MaxRefreshLifetime
+	default:
 		return c.Lifetimes.RefreshToken
 	}
-	return max(c.Lifetimes.AccessToken, c.Lifetimes.Session)
 }

@@ -43,7 +43,7 @@ func New(config Config, deps Deps) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.handler = routes(h, deps.Log)
+	p.handler = routes(h, config.Endpoints.withDefaults(), deps.Log)
 	return p, nil
 }
 
@@ -60,7 +60,7 @@ func (p *Provider) door(door web.Door) http.Handler {
 	})
 	return web.Wrap(inner, web.Options{
 		Random: p.deps.Random, Log: p.deps.Log, Door: door, Clock: p.deps.Clock,
-		Sender: p.proxies.Sender, Observe: observer(p.deps.Telemetry, door),
+		Sender: p.proxies.Sender, ErrorDocs: p.config.Errors.Documentation, Observe: observer(p.deps.Telemetry, door, p.config.Endpoints),
 	})
 }
 

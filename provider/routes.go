@@ -11,29 +11,20 @@ import (
 	"signet/provider/web"
 )
 
-// The paths, at both doors. Discovery publishes them behind each door's base URL.
+// The paths that nobody moves, at both doors; the others are in [Endpoints]. Discovery publishes them behind each door's
+// base URL.
 const (
-	pathToken        = "/token"
-	pathIntrospect   = "/introspect"
-	pathRevoke       = "/revoke"
-	pathUserinfo     = "/userinfo"
-	pathAuthorize    = "/authorize"
-	pathResume       = "/authorize/resume"
-	pathInteraction  = "/interaction/"
-	pathPush         = "/par"
-	pathBackchannel  = "/bc-authorize"
-	pathDevelopment  = "/ciba/development/"
-	pathGrants       = grantsPath
-	pathRegister     = "/register"
-	pathEndSession   = "/end_session"
-	pathCheckSession = "/check_session"
-	pathInitiate     = "/initiate_login"
-	pathJWKS         = "/jwks"
-
+	pathResume        = "/authorize/resume"
+	pathInteraction   = "/interaction/"
+	pathDevelopment   = "/ciba/development/"
+	pathInitiate      = "/initiate_login"
 	pathConfirmLogout = "/end_session/confirm"
+	pathDevice        = "/device"        // the page at which users enter the code of a device; its parts are below it
+	pathArchivedJWKS  = "/jwks/archived" // the keys that have retired
 
-	pathOpenIDConfig = "/.well-known/openid-configuration"
-	pathServerConfig = "/.well-known/oauth-authorization-server" // RFC 8414 section 3
+	pathWellKnown    = "/.well-known/"
+	pathOpenIDConfig = pathWellKnown + "openid-configuration"
+	pathServerConfig = pathWellKnown + "oauth-authorization-server" // RFC 8414 section 3
 	notFoundText     = "there is nothing at this path; the endpoints are listed in " + pathOpenIDConfig
 )
 
@@ -43,51 +34,58 @@ type handlers struct {
 	// nil where the configuration has them off
 	backchannel, development, grants, register        http.Handler
 	endSession, confirmLogout, checkSession, initiate http.Handler
+	deviceAuthorization, device, archivedJWKS         http.Handler
 }
 
 // routes is the whole route table, the busiest first.
-func routes(h handlers, log *slog.Logger) http.Handler {
+func routes(h handlers, at Endpoints, log *slog.Logger) http.Handler {
 	router := mux.NewRouter().SkipClean(true)
-	on(router, log, pathToken, h.token, http.MethodPost)
-	on(router, log, pathIntrospect, h.introspect, http.MethodPost)
-	on(router, log, pathRevoke, h.revoke, http.MethodPost)
-	on(router, log, pathUserinfo, h.userinfo, http.MethodGet, http.MethodPost)
-	on(router, log, pathPush, h.push, http.MethodPost)
-	if h.backchannel != nil {
-		on(router, log, pathBackchannel, h.backchannel, http.MethodPost)
-	}
-	if h.development != nil {
-		router.PathPrefix(pathDevelopment).Handler(h.development)
-	}
-	if h.grants != nil {
-		router.PathPrefix(pathGrants + "/").Handler(h.grants)
-	}
+	on(router, log, at.Token, h.token, http.MethodPost)
+	on(router, log, at.Introspection, h.introspect, http.MethodPost)
+	on(router, log, at.Revocation, h.revoke, http.MethodPost)
+	on(router, log, at.Userinfo, h.userinfo, http.MethodGet, http.MethodPost)
+	on(router, log, at.PushedRequest, h.push, http.MethodPost)
+	on(router, log, at.BackchannelAuthentication, h.backchannel, http.MethodPost)
+	on(router, log, at.DeviceAuthorization, h.deviceAuthorization, http.MethodPost)
+	below(router, pathDevelopment, h.development)
+	below(router, at.Grants+"/", h.grants)
 	if h.register != nil {
-		router.Handle(pathRegister, h.register)
-		router.PathPrefix(pathRegister + "/").Handler(h.register)
+		router.Handle(at.Registration, h.register)
 	}
-	on(router, log, pathAuthorize, h.authorize, http.MethodGet, http.MethodPost)
+	below(router, at.Registration+"/", h.register)
+	on(router, log, at.Authorization, h.authorize, http.MethodGet, http.MethodPost)
 	on(router, log, pathResume, h.resume, http.MethodGet, http.MethodPost)
 	on(router, log, pathInitiate, h.initiate, http.MethodGet)
-	if h.endSession != nil {
-		on(router, log, pathEndSession, h.endSession, http.MethodGet, http.MethodPost)
-		on(router, log, pathConfirmLogout, h.confirmLogout, http.MethodPost)
-	}
-	if h.checkSession != nil {
-		on(router, log, pathCheckSession, h.checkSession, http.MethodGet)
-	}
-	on(router, log, pathJWKS, h.jwks, http.MethodGet, http.MethodHead)
+	on(router, log, at.EndSession, h.endSession, http.MethodGet, http.MethodPost)
+	on(router, log, pathConfirmLogout, h.confirmLogout, http.MethodPost)
+	on(router, log, at.CheckSession, h.checkSession, http.MethodGet)
+	on(router, log, at.JWKS, h.jwks, http.MethodGet, http.MethodHead)
+	on(router, log, pathArchivedJWKS, h.archivedJWKS, http.MethodGet, http.MethodHead)
 	on(router, log, pathOpenIDConfig, h.metadata, http.MethodGet, http.MethodHead)
 	on(router, log, pathServerConfig, h.metadata, http.MethodGet, http.MethodHead)
-	router.PathPrefix(pathInteraction).Handler(h.interaction)
+	below(router, pathInteraction, h.interaction)
+	if h.device != nil {
+		router.Handle(pathDevice, h.device)
+	}
+	below(router, pathDevice+"/", h.device)
 	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		web.WriteError(w, r, log, oauth.Errorf(oauth.NotFound, notFoundText))
 	})
 	return router
 }
 
-// on mounts a handler for the methods; any other method is 405 with Allow (RFC 9110 section 15.5.6).
+// below mounts a handler for all that begins with the path, unless it is off.
+func below(router *mux.Router, path string, handler http.Handler) {
+	if handler != nil {
+		router.PathPrefix(path).Handler(handler)
+	}
+}
+
+// on mounts a handler for the methods, unless it is off; any other method is 405 with Allow (RFC 9110 section 15.5.6).
 func on(router *mux.Router, log *slog.Logger, path string, handler http.Handler, methods ...string) {
+	if handler == nil {
+		return
+	}
 	router.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 		if !slices.Contains(methods, r.Method) {
 			web.WriteError(w, r, log, web.MethodNotAllowed(methods...))

@@ -18,7 +18,7 @@ import (
 func (p *Provider) registration(s parts) http.Handler {
 	c, d := p.config, p.deps
 	deps := registration.Deps{
-		Path: pathRegister, BaseURL: c.Main.BaseURL, Open: c.Registration.Open, MostPerHour: c.Registration.MostPerHour,
+		Path: c.Endpoints.Registration, BaseURL: c.Main.BaseURL, Open: c.Registration.Open, MostPerHour: c.Registration.MostPerHour,
 		Bounds: c.registrationBounds(), Statements: p.statements(s.floor),
 		Validate: func(client *oauth.Client) (faults []registration.Fault) {
 			for _, f := range LintClient(client, c) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -15,8 +14,9 @@ import (
 )
 
 func (c *console) clientCommand() *cobra.Command {
-	return noun("client", "Registered clients: list, show, add, lint, disable, enable",
-		c.clientListCommand(), c.clientShowCommand(), c.clientAddCommand(), c.clientLintCommand(),
+	return noun("client", "Registered clients: list, show, add, update, secret, lint, disable, enable",
+		c.clientListCommand(), c.clientShowCommand(), c.clientAddCommand(), c.clientUpdateCommand(),
+		c.clientSecretCommand(), c.clientLintCommand(),
 		c.clientSwitchCommand("disable", "Refuse a client from now on; its registration stays", true),
 		c.clientSwitchCommand("enable", "Accept a disabled client again", false),
 	)
@@ -42,12 +42,6 @@ func (c *console) withRegistrar(ctx context.Context, needSealer bool, do func(*r
 		return errors.Join(err, db.Close())
 	}
 	return errors.Join(do(r), closeKeys(), db.Close())
-}
-
-// shown is a client without what verifies its secrets: that is nobody's to see.
-func shown(client oauth.Client) oauth.Client {
-	client.SecretHash, client.SecretSealed, client.RegistrationToken = "", nil, ""
-	return client
 }
 
 func (c *console) clientListCommand() *cobra.Command {
@@ -95,63 +89,6 @@ func (r *registrar) client(ctx context.Context, id string) (*oauth.Client, error
 		return nil, next(fmt.Errorf("there is no client %q", id), "signet client list shows all")
 	}
 	return client, err
-}
-
-func (c *console) showClient(client oauth.Client) error {
-	client = shown(client)
-	keys := client.JWKSURI
-	if len(client.JWKS) > 0 {
-		keys = string(client.JWKS)
-	}
-	demands, profile := oauth.Profiles[client.Profile], string(client.Profile)
-	if profile == "" {
-		profile = "the floor"
-	}
-	return c.showPairs(client, [][2]string{
-		{"client_id", client.ID}, {"name", client.Name}, {"enabled", yesNo(!client.Disabled)}, {"profile", profile},
-		{"authenticates by", string(client.AuthMethod)}, {"with algorithm", client.AuthSigningAlg}, {"keys", keys},
-		{"certificate subject", client.TLSSubjectDN}, {"certificate DNS name", client.TLSSANDNS},
-		{"certificate URI", client.TLSSANURI}, {"certificate IP", client.TLSSANIP}, {"certificate e-mail", client.TLSSANEmail},
-		{"only tokens bound to a certificate", yesNo(client.BoundAccessTokens)}, {"only tokens bound to a DPoP key", yesNo(client.DPoPBound)},
-		{"redirect URIs", strings.Join(client.RedirectURIs, "\n")}, {"grants", strings.Join(client.GrantTypes, "\n")},
-		{"scope", client.Scope}, {"resources", strings.Join(client.Resources, "\n")},
-		{"introspects", strings.Join(client.Introspects, "\n")}, {"authorization details", strings.Join(client.DetailsTypes, "\n")},
-		{"response types", strings.Join(client.ResponseTypes, "\n")}, {"only pushed requests", demanded(client.RequirePAR, demands.RequirePAR)},
-		{"only signed requests", demanded(client.RequireSignedRequest, demands.SignedRequest)}, {"request object algorithm", client.RequestObjectAlg},
-		{"ID token algorithm", client.IDTokenAlg}, {"response algorithm", client.ResponseAlg},
-		{"introspection algorithm", client.IntrospectionAlg}, {"default acr", strings.Join(client.DefaultACR, "\n")},
-		{"ID token encryption", jwe(client.IDTokenEncAlg, client.IDTokenEncEnc)}, {"userinfo algorithm", client.UserinfoAlg},
-		{"userinfo encryption", jwe(client.UserinfoEncAlg, client.UserinfoEncEnc)},
-		{"request object encryption", jwe(client.RequestObjectEncAlg, client.RequestObjectEncEnc)}, {"request URIs", strings.Join(client.RequestURIs, "\n")},
-		{"application type", client.ApplicationType}, {"subject type", string(client.SubjectType)}, {"sector identifier URI", client.SectorURI},
-		{"default max_age", ageInSeconds(client.DefaultMaxAge)},
-		{"home page", client.ClientURI}, {"logo", client.LogoURI}, {"privacy policy", client.PolicyURI}, {"terms of service", client.TermsURI},
-		{"contacts", strings.Join(client.Contacts, "\n")}, {"software", strings.TrimSpace(client.SoftwareID + " " + client.SoftwareVersion)},
-		{"initiates logins at", client.InitiateLoginURI}, {"after a logout", strings.Join(client.PostLogoutRedirectURIs, "\n")},
-		{"front-channel logout", client.FrontchannelLogoutURI}, {"back-channel logout", client.BackchannelLogoutURI},
-		{"CIBA delivery", client.BackchannelMode}, {"CIBA endpoint", client.BackchannelEndpoint},
-		{"CIBA request algorithm", client.BackchannelAlg},
-		{"registered", when(client.CreatedAt)},
-	}...)
-}
-
-// jwe is an encryption in words; "" = none.
-func jwe(alg, enc string) string { return strings.TrimSpace(alg + " " + enc) }
-
-// ageInSeconds is a number of seconds in words; "" = there is none.
-func ageInSeconds(n *int) string {
-	if n == nil {
-		return ""
-	}
-	return strconv.Itoa(*n) + " s"
-}
-
-// demanded says whether a client must do something: by its own metadata, or because its profile says so.
-func demanded(byClient, byProfile bool) string {
-	if byProfile && !byClient {
-		return "yes, by its profile"
-	}
-	return yesNo(byClient)
 }
 
 func (c *console) clientSwitchCommand(verb, short string, disable bool) *cobra.Command {

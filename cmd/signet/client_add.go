@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/provider/clientauth"
 	"signet/provider/oauth"
 )
 
@@ -65,19 +66,23 @@ func (c *console) clientFrom(cmd *cobra.Command, o clientAddOptions) (oauth.Clie
 			return client, err
 		}
 	}
+	err := c.applyFlags(cmd, &client, o)
+	return client, err
+}
+
+// applyFlags puts what the flags say into the registration.
+func (c *console) applyFlags(cmd *cobra.Command, client *oauth.Client, o clientAddOptions) error {
 	for _, flag := range clientFlags {
 		if cmd.Flags().Changed(flag.name) {
-			flag.copy(&client, &o.client)
+			flag.copy(client, &o.client)
 		}
 	}
-	if o.jwksFile != "" {
-		raw, err := c.readInput(o.jwksFile)
-		if err != nil {
-			return client, err
-		}
-		client.JWKS = raw
+	if o.jwksFile == "" {
+		return nil
 	}
-	return client, nil
+	raw, err := c.readInput(o.jwksFile)
+	client.JWKS = raw
+	return err
 }
 
 // decodeClient reads client metadata strictly.
@@ -87,7 +92,7 @@ func decodeClient(name string, raw []byte) (client oauth.Client, err error) {
 	if err := decoder.Decode(&client); err != nil {
 		return client, next(fmt.Errorf("%s: %w", name, err), "the fields are those of RFC 7591 section 2 that Signet has: signet client show CLIENT --json shows them")
 	}
-	if client.SecretHash != "" || client.SecretSealed != nil || client.RegistrationToken != "" {
+	if client.SecretHash != "" || client.SecretSealed != nil || client.Former != nil || client.RegistrationToken != "" {
 		return client, fmt.Errorf("%s: a secret's hash cannot be imported; Signet generates secrets", name)
 	}
 	return client, nil
@@ -106,7 +111,7 @@ func (c *console) addClient(ctx context.Context, client oauth.Client) error {
 		var secret oauth.Secret
 		if client.AuthMethod.UsesSecret() {
 			var err error
-			if secret, err = oauth.NewSecret(c.random); err != nil {
+			if secret, err = clientauth.NewSecret(c.random, &client); err != nil {
 				return err
 			}
 		}
@@ -115,15 +120,18 @@ func (c *console) addClient(ctx context.Context, client oauth.Client) error {
 			return err
 		}
 		c.noteWarnings(stored, r.config)
-		if c.json {
-			return writeJSON(c.out, registered{Client: shown(stored), Secret: secret.Reveal()})
-		}
-		if err := c.showClient(stored); err != nil {
-			return err
-		}
-		if secret != "" {
-			_, err = fmt.Fprintf(c.out, "\nThe client secret, shown this once:\n\n  %s\n", secret.Reveal())
-		}
-		return err
+		return c.showRegistered(stored, secret)
 	})
+}
+
+// showRegistered prints a registration with its new secret, if there is one.
+func (c *console) showRegistered(client oauth.Client, secret oauth.Secret) error {
+	if c.json {
+		return writeJSON(c.out, registered{Client: shown(client), Secret: secret.Reveal()})
+	}
+	if err := c.showClient(client); err != nil || secret == "" {
+		return err
+	}
+	_, err := fmt.Fprintf(c.out, "\nThe client secret, shown this once:\n\n  %s\n", secret.Reveal())
+	return err
 }

@@ -1,17 +1,24 @@
 package main
 
 import (
+	"errors"
+	"strconv"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"signet/provider/oauth"
 )
 
-// clientFlag is a flag of "signet client add": one field of a registration. Exactly one of the three says where it goes.
+// clientFlag is a flag of "signet client add" and "update": one field of a registration. Exactly one of the others says
+// where it goes.
 type clientFlag struct {
 	name, usage string
 	text        func(*oauth.Client) *string
 	list        func(*oauth.Client) *[]string
 	on          func(*oauth.Client) *bool
+	seconds     func(*oauth.Client) *int
+	choice      func(*oauth.Client) **bool // nil = as the server's
 }
 
 // clientFlags are all of them, in the order in which a registration is shown.
@@ -63,6 +70,19 @@ var clientFlags = []clientFlag{
 	{name: "frontchannel-logout-session", usage: "its front-channel logout needs iss and sid", on: func(c *oauth.Client) *bool { return &c.FrontchannelLogoutSession }},
 	{name: "backchannel-logout-uri", usage: "where it gets logout tokens", text: func(c *oauth.Client) *string { return &c.BackchannelLogoutURI }},
 	{name: "backchannel-logout-session", usage: "its logout tokens need a sid", on: func(c *oauth.Client) *bool { return &c.BackchannelLogoutSession }},
+	{name: "introspection-enc", usage: "encrypt its introspection responses: the alg", text: func(c *oauth.Client) *string { return &c.IntrospectionEncAlg }},
+	{name: "introspection-enc-content", usage: "how the content of its introspection responses is encrypted (default: A128CBC-HS256)", text: func(c *oauth.Client) *string { return &c.IntrospectionEncEnc }},
+	{name: "response-enc", usage: "encrypt its JWT-secured authorization responses: the alg", text: func(c *oauth.Client) *string { return &c.ResponseEncAlg }},
+	{name: "response-enc-content", usage: "how the content of its authorization responses is encrypted (default: A128CBC-HS256)", text: func(c *oauth.Client) *string { return &c.ResponseEncEnc }},
+	{name: "trusted-for", usage: "grant type by which it may say who the user is: a declared one, or its own assertions; repeatable", list: func(c *oauth.Client) *[]string { return &c.TrustedFor }},
+	{name: "trust-domain", usage: "trust domain that it may get transaction tokens for; repeatable", list: func(c *oauth.Client) *[]string { return &c.TrustDomains }},
+	{name: "access-token-format", usage: "jwt or opaque (default: the resource server's)", text: func(c *oauth.Client) *string { return (*string)(&c.AccessTokenFormat) }},
+	{name: "access-token-alg", usage: "signing algorithm of its access tokens (default: the resource server's)", text: func(c *oauth.Client) *string { return &c.AccessTokenAlg }},
+	{name: "access-token-lifetime", usage: "how long its access tokens live, where that is shorter than others' (0s: as others')", seconds: func(c *oauth.Client) *int { return &c.AccessTokenLifetime }},
+	{name: "id-token-lifetime", usage: "how long its ID tokens live, where that is shorter than others' (0s: as others')", seconds: func(c *oauth.Client) *int { return &c.IDTokenLifetime }},
+	{name: "refresh-token-lifetime", usage: "how long its refresh tokens live, where that is shorter than others' (0s: as others')", seconds: func(c *oauth.Client) *int { return &c.RefreshTokenLifetime }},
+	{name: "require-offline-access", usage: "give it refresh tokens only with the scope offline_access (server: as the configuration says)", choice: func(c *oauth.Client) **bool { return &c.RequireOfflineAccess }},
+	{name: "rotate-refresh-tokens", usage: "replace its refresh tokens at each use (server: as the configuration says)", choice: func(c *oauth.Client) **bool { return &c.RotateRefreshTokens }},
 	{name: "default-acr", usage: "authentication context to ask for when it names none; repeatable", list: func(c *oauth.Client) *[]string { return &c.DefaultACR }},
 	{name: "ciba-mode", usage: "how CIBA answers reach it: poll, ping or push", text: func(c *oauth.Client) *string { return &c.BackchannelMode }},
 	{name: "ciba-endpoint", usage: "where CIBA answers reach it", text: func(c *oauth.Client) *string { return &c.BackchannelEndpoint }},
@@ -77,6 +97,11 @@ func (f clientFlag) declare(cmd *cobra.Command, c *oauth.Client) {
 		flags.StringVar(f.text(c), f.name, "", f.usage)
 	case f.list != nil:
 		flags.StringArrayVar(f.list(c), f.name, nil, f.usage)
+	case f.seconds != nil:
+		flags.Var(secondsFlag{f.seconds(c)}, f.name, f.usage)
+	case f.choice != nil:
+		flags.Var(choiceFlag{f.choice(c)}, f.name, f.usage)
+		flags.Lookup(f.name).NoOptDefVal = "true"
 	default:
 		flags.BoolVar(f.on(c), f.name, false, f.usage)
 	}
@@ -89,7 +114,66 @@ func (f clientFlag) copy(to, from *oauth.Client) {
 		*f.text(to) = *f.text(from)
 	case f.list != nil:
 		*f.list(to) = *f.list(from)
+	case f.seconds != nil:
+		*f.seconds(to) = *f.seconds(from)
+	case f.choice != nil:
+		*f.choice(to) = *f.choice(from)
 	default:
 		*f.on(to) = *f.on(from)
 	}
 }
+
+// secondsFlag is a duration on the command line, and whole seconds in the metadata.
+type secondsFlag struct{ seconds *int }
+
+// Set implements pflag.Value.
+func (f secondsFlag) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 || d%time.Second != 0 {
+		return errors.New(`want whole seconds with their unit, like "90s" or "5m"`)
+	}
+	*f.seconds = int(d / time.Second)
+	return nil
+}
+
+// String implements pflag.Value.
+func (f secondsFlag) String() string {
+	if f.seconds == nil {
+		return ""
+	}
+	return lifetime(*f.seconds)
+}
+
+// Type implements pflag.Value.
+func (f secondsFlag) Type() string { return "duration" }
+
+// choiceServer leaves a choice to the server's configuration.
+const choiceServer = "server"
+
+// choiceFlag is true, false, or what the server's configuration says.
+type choiceFlag struct{ choice **bool }
+
+// Set implements pflag.Value.
+func (f choiceFlag) Set(text string) error {
+	if text == choiceServer {
+		*f.choice = nil
+		return nil
+	}
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		return errors.New("want true, false or " + choiceServer)
+	}
+	*f.choice = &on
+	return nil
+}
+
+// String implements pflag.Value.
+func (f choiceFlag) String() string {
+	if f.choice == nil || *f.choice == nil {
+		return ""
+	}
+	return strconv.FormatBool(**f.choice)
+}
+
+// Type implements pflag.Value.
+func (f choiceFlag) Type() string { return "true|false|" + choiceServer }

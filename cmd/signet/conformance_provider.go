@@ -24,8 +24,9 @@ type conformanceProvider struct {
 	kind   conformanceKind
 	runs   []conformance.Run
 	// secrets are those of the clients that have one, by client id.
-	secrets map[string]oauth.Secret
-	jobs    []conformance.Job
+	secrets  map[string]oauth.Secret
+	jobs     []conformance.Job
+	rotation rotation
 }
 
 func (s *conformanceSetup) newProvider(setup string, kind conformanceKind) *conformanceProvider {

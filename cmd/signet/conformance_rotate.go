@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"signet/conformance"
@@ -23,7 +24,7 @@ const (
 // rotatable are the algorithms whose keys the suite can compare.
 var rotatable = []string{"RS256", "PS256", "ES256"}
 
-// rotateKeys makes a new signing key for the running provider of the run, as "signet key rotate" does, and returns when
+// rotateKeys has a new signing key for the running provider of the run, made as "signet key rotate" does, and returns when
 // it is published. Each of the algorithms can be the one: the latest key of an algorithm may not sign yet, and then
 // there is none after it.
 func (s *conformanceSetup) rotateKeys(ctx context.Context, run conformance.Run) error {
@@ -31,21 +32,53 @@ func (s *conformanceSetup) rotateKeys(ctx context.Context, run conformance.Run) 
 	if i < 0 {
 		return fmt.Errorf("no provider has the setup %q", run.Setup)
 	}
-	p := s.providers[i]
+	return s.providers[i].rotation.await(ctx, s.providers[i].rotate)
+}
+
+// rotation makes one new key do for all who wait for one: a provider makes keys no faster than it publishes them, and
+// with a key for each module the last of many runs would wait for an hour.
+type rotation struct {
+	mutex sync.Mutex
+	done  int // rotations so far
+}
+
+// await returns after a rotation that began after the call, its own or another's. rotate says whether it made a key.
+func (r *rotation) await(ctx context.Context, rotate func(context.Context) (bool, error)) error {
+	r.mutex.Lock()
+	seen := r.done
+	r.mutex.Unlock()
 	for {
-		for _, alg := range rotatable {
-			made, err := p.makeKey(ctx, alg)
-			if err != nil {
-				return err
+		r.mutex.Lock()
+		var err error
+		if r.done == seen {
+			var made bool
+			if made, err = rotate(ctx); made && err == nil {
+				r.done++
 			}
-			if len(made) > 0 {
-				return p.awaitKey(ctx, made[0])
-			}
+		}
+		enough := r.done > seen
+		r.mutex.Unlock()
+		if enough || err != nil {
+			return err
 		}
 		if err := pause(ctx, tryAgain); err != nil {
 			return err
 		}
 	}
+}
+
+// rotate makes a key of the first algorithm that can have one now, and returns when it is published.
+func (p *conformanceProvider) rotate(ctx context.Context) (made bool, err error) {
+	for _, alg := range rotatable {
+		kids, err := p.makeKey(ctx, alg)
+		if err != nil {
+			return false, err
+		}
+		if len(kids) > 0 {
+			return true, p.awaitKey(ctx, kids[0])
+		}
+	}
+	return false, nil
 }
 
 // makeKey returns the kids of what was made: none when the latest key does not sign yet.
@@ -114,14 +147,4 @@ func publishedKids(ctx context.Context, client *http.Client, address string) ([]
 		kids = append(kids, key.Kid)
 	}
 	return kids, nil
-}
-
-// pause waits, or returns early with the context's error.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

@@ -160,18 +160,21 @@ func fieldText(field *ast.Field) string {
 	return sentence(text, field.Names[0].Name)
 }
 
+// sentence leaves out the Go name that a comment begins with, and after it "is" or "are".
 func sentence(text, name string) string {
 	text = strings.Join(strings.Fields(text), " ")
-	for _, verb := range []string{" is ", " are ", " says ", " holds ", " bounds ", " refuses "} {
-		if rest, ok := strings.CutPrefix(text, name+verb); ok {
-			verb = strings.TrimSpace(verb)
-			if verb == "is" || verb == "are" {
-				return rest
-			}
-			return verb + " " + rest
-		}
+	rest, ok := strings.CutPrefix(text, name+" ")
+	if !ok {
+		return text
 	}
-	return text
+	switch verb, more, _ := strings.Cut(rest, " "); {
+	case verb == "is" || verb == "are":
+		return more
+	case strings.HasSuffix(verb, "s"):
+		return rest
+	default: // another name follows
+		return text
+	}
 }
 
 func elementName(expression ast.Expr) string {
@@ -200,7 +203,7 @@ func typeName(expression ast.Expr) string {
 		return "text"
 	case *ast.Ident:
 		switch e.Name {
-		case "string", "TokenFormat", "MigrateMode", "KeyBackend", "LoginHint", "PKCEMode":
+		case "string", "TokenFormat", "MigrateMode", "KeyBackend", "LoginHint", "PKCEMode", "TokenLayout", "IDTokenClaims", "AssertionUse", "AssertionSubject":
 			return "text"
 		case "bool":
 			return "true or false"

@@ -49,7 +49,7 @@ func openKeys(ctx context.Context, s system, config provider.Config, log *slog.L
 	}
 	k.Ring, err = keys.NewRing(ctx, backend, keys.Options{
 		Clock: s.clock, Algs: config.Keys.Algorithms, Maintain: who == asKeeper || who == asServer && *config.Keys.Maintain, Maintained: record,
-		PublishFor: config.Keys.PublishFor, RetireAfter: config.Keys.RetireAfter, RotateEvery: config.Keys.RotateEvery, Log: log,
+		PublishFor: config.Keys.PublishFor, RetireAfter: config.Keys.RetireAfter, ArchiveFor: config.Keys.ArchiveFor, RotateEvery: config.Keys.RotateEvery, Log: log,
 	})
 	if err != nil {
 		err = fmt.Errorf("loading the keys: %w", errors.Join(err, k.close()))

@@ -70,14 +70,18 @@ type Metadata struct {
 	Policy        string `json:"op_policy_uri,omitempty"`
 	Terms         string `json:"op_tos_uri,omitempty"`
 
+	// DeviceEndpoint is where devices without a browser begin (RFC 8628 section 4).
+	DeviceEndpoint string `json:"device_authorization_endpoint,omitempty"`
+
 	Encryption
 	Logout
 	Backchannel
 	GrantManagement
 }
 
-// Encryption is the part of the metadata about encrypted tokens, userinfo and request objects, and about signed userinfo
-// (OpenID Connect Discovery section 3).
+// Encryption is the part of the metadata about encrypted tokens, userinfo, request objects, introspection and
+// authorization responses, and about signed userinfo (OpenID Connect Discovery section 3, RFC 9701 section 7, JARM
+// section 4).
 type Encryption struct {
 	UserinfoAlgs      []string `json:"userinfo_signing_alg_values_supported,omitempty"`
 	IDTokenEncAlgs    []string `json:"id_token_encryption_alg_values_supported,omitempty"`
@@ -86,6 +90,10 @@ type Encryption struct {
 	UserinfoEncEncs   []string `json:"userinfo_encryption_enc_values_supported,omitempty"`
 	RequestObjEncAlgs []string `json:"request_object_encryption_alg_values_supported,omitempty"`
 	RequestObjEncEncs []string `json:"request_object_encryption_enc_values_supported,omitempty"`
+	IntrospectEncAlgs []string `json:"introspection_encryption_alg_values_supported,omitempty"`
+	IntrospectEncEncs []string `json:"introspection_encryption_enc_values_supported,omitempty"`
+	ResponseEncAlgs   []string `json:"authorization_encryption_alg_values_supported,omitempty"`
+	ResponseEncEncs   []string `json:"authorization_encryption_enc_values_supported,omitempty"`
 }
 
 // Logout is the part of the metadata about logout (OpenID Connect RP-Initiated Logout section 2.1, Session Management
@@ -125,6 +133,7 @@ type Aliases struct {
 	BackchannelEndpoint   string `json:"backchannel_authentication_endpoint,omitempty"`
 	GrantEndpoint         string `json:"grant_management_endpoint,omitempty"`
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
+	DeviceEndpoint        string `json:"device_authorization_endpoint,omitempty"`
 }
 
 // Handler serves the metadata. It is encoded once: it cannot change while the process runs.
@@ -139,6 +148,10 @@ func Handler(m Metadata) (http.Handler, error) {
 // JWKS serves the public keys (RFC 7517 section 5). maxAge must be shorter than the time for which a new
 // key is published before it signs.
 func JWKS(keys func() []byte) http.Handler { return document(keys, "public, max-age=60") }
+
+// ArchivedJWKS serves the public keys that have retired (see keys.Ring), for who has to check an old signature. Nothing
+// that is signed with them is good any more.
+func ArchivedJWKS(keys func() []byte) http.Handler { return document(keys, "public, max-age=3600") }
 
 func document(body func() []byte, cache string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -37,22 +37,25 @@ func TestWhatIsOffIsNotPublished(t *testing.T) {
 	all.GrantManagement = GrantManagement{"https://op.example/grants", []string{"query"}, true}
 	all.DisplayValues, all.UILocales, all.RegisteredURIs = []string{"page"}, []string{"en"}, true
 	all.Documentation, all.Policy, all.Terms = "https://op.example/docs", "https://op.example/policy", "https://op.example/terms"
+	all.DeviceEndpoint = "https://op.example/device_authorization"
 	some := []string{"x"}
-	all.Encryption = Encryption{some, some, some, some, some, some, some}
+	all.Encryption = Encryption{some, some, some, some, some, some, some, some, some, some, some}
 	all.Logout = Logout{"https://op.example/end", "https://op.example/check", true, true, true, true}
 
 	off, on := published(t, Metadata{}), published(t, all)
 	optional := slices.Sorted(maps.Keys(on))
 	optional = slices.DeleteFunc(optional, func(name string) bool { _, always := off[name]; return always })
 	want := []string{
-		"acr_values_supported", "authorization_details_types_supported", "authorization_signing_alg_values_supported",
+		"acr_values_supported", "authorization_details_types_supported",
+		"authorization_encryption_alg_values_supported", "authorization_encryption_enc_values_supported", "authorization_signing_alg_values_supported",
 		"backchannel_authentication_endpoint", "backchannel_authentication_request_signing_alg_values_supported",
 		"backchannel_logout_session_supported", "backchannel_logout_supported",
 		"backchannel_token_delivery_modes_supported", "backchannel_user_code_parameter_supported",
-		"check_session_iframe", "display_values_supported", "dpop_signing_alg_values_supported", "end_session_endpoint",
+		"check_session_iframe", "device_authorization_endpoint", "display_values_supported", "dpop_signing_alg_values_supported", "end_session_endpoint",
 		"frontchannel_logout_session_supported", "frontchannel_logout_supported",
 		"grant_management_action_required", "grant_management_actions_supported", "grant_management_endpoint",
 		"id_token_encryption_alg_values_supported", "id_token_encryption_enc_values_supported",
+		"introspection_encryption_alg_values_supported", "introspection_encryption_enc_values_supported",
 		"introspection_signing_alg_values_supported", "op_policy_uri", "op_tos_uri", "pushed_authorization_request_endpoint",
 		"request_object_encryption_alg_values_supported", "request_object_encryption_enc_values_supported", "request_object_signing_alg_values_supported",
 		"require_pushed_authorization_requests", "require_request_uri_registration", "require_signed_request_object", "service_documentation",
@@ -69,14 +72,24 @@ func TestWhatIsOffIsNotPublished(t *testing.T) {
 }
 
 func TestAliases(t *testing.T) {
-	m := Metadata{MTLSEndpoints: Aliases{PushedEndpoint: "https://mtls.example/par", BackchannelEndpoint: "https://mtls.example/bc", GrantEndpoint: "https://mtls.example/grants"}}
+	m := Metadata{MTLSEndpoints: Aliases{PushedEndpoint: "https://mtls.example/par", BackchannelEndpoint: "https://mtls.example/bc", GrantEndpoint: "https://mtls.example/grants", DeviceEndpoint: "https://mtls.example/device_authorization"}}
 	aliases, _ := published(t, m)["mtls_endpoint_aliases"].(map[string]any)
 	for name, want := range map[string]string{
 		"pushed_authorization_request_endpoint": "https://mtls.example/par", "backchannel_authentication_endpoint": "https://mtls.example/bc",
-		"grant_management_endpoint": "https://mtls.example/grants",
+		"grant_management_endpoint": "https://mtls.example/grants", "device_authorization_endpoint": "https://mtls.example/device_authorization",
 	} {
 		if aliases[name] != want {
 			t.Errorf("%s: %v", name, aliases[name])
 		}
+	}
+}
+
+// TestArchivedJWKS: what is archived does not change often, and is nobody's secret.
+func TestArchivedJWKS(t *testing.T) {
+	w := httptest.NewRecorder()
+	ArchivedJWKS(func() []byte { return []byte(`{"keys":[]}`) }).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	got := []string{w.Body.String(), w.Header().Get("Cache-Control"), w.Header().Get("Access-Control-Allow-Origin")}
+	if diff := cmp.Diff([]string{`{"keys":[]}`, "public, max-age=3600", "*"}, got); diff != "" {
+		t.Error(diff)
 	}
 }

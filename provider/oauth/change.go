@@ -1,6 +1,9 @@
 package oauth
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Change is one state change. A request collects its changes and commits them together, last; the
 // sum is closed, and a store applies each kind by one statement. A change marked conditional makes the
@@ -10,10 +13,13 @@ type Change interface{ isChange() }
 // UseAssertion marks a client's assertion jti as used until it can no longer be accepted. Conditional:
 // conflicts when the client has used the jti before (RFC 7523 section 3 item 7).
 type UseAssertion struct {
-	ClientID string
+	ClientID string // or, of an assertion by somebody else, UsedByIssuer and who that is
 	JTI      string
 	Until    time.Time
 }
+
+// UsedByIssuer is what the ClientID of a [UseAssertion] begins with that is about an assertion of another issuer.
+const UsedByIssuer = "assertion:"
 
 // UseProof marks a DPoP proof as used until it can no longer be accepted. Conditional: conflicts when it was used
 // before (RFC 9449 section 11.1). Digest covers the key and the jti.
@@ -325,8 +331,11 @@ func (FinishDelivery) isChange()    {}
 
 // ConflictError is what a client is told when the change came second.
 func (c *Conflict) ConflictError() *Error {
-	switch c.Change.(type) {
+	switch change := c.Change.(type) {
 	case UseAssertion:
+		if strings.HasPrefix(change.ClientID, UsedByIssuer) {
+			return Errorf(InvalidGrant, "the assertion was used before (RFC 7523 section 3)").Because(c)
+		}
 		return Errorf(InvalidClient, "the client assertion was used before").Because(c)
 	case UseProof:
 		return Errorf(InvalidDPoPProof, "the DPoP proof was used before (RFC 9449 section 11.1)").Because(c)

@@ -30,9 +30,9 @@ const (
 	GrantCIBA              = "urn:openid:params:grant-type:ciba"               // CIBA Core section 4
 	GrantPassword          = "password"                                        // RFC 6749 section 4.3
 	GrantDevice            = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628 section 3.4
-	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693 section 2.1
-	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523 section 2.1
-	GrantSAML2Bearer       = "urn:ietf:params:oauth:grant-type:saml2-bearer"   // RFC 7522 section 2.1
+	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // #nosec G101 -- a name; RFC 8693 section 2.1
+	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // #nosec G101 -- a name; RFC 7523 section 2.1
+	GrantSAML2Bearer       = "urn:ietf:params:oauth:grant-type:saml2-bearer"   // #nosec G101 -- a name; RFC 7522 section 2.1
 	// GrantImplicit is not used at the token endpoint: with it a client may have tokens from the authorization endpoint.
 	GrantImplicit = "implicit"
 )

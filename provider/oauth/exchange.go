@@ -10,13 +10,13 @@ type TokenType string
 
 // The token types that Signet knows.
 const (
-	TokenTypeAccess  TokenType = "urn:ietf:params:oauth:token-type:access_token"
-	TokenTypeRefresh TokenType = "urn:ietf:params:oauth:token-type:refresh_token"
-	TokenTypeID      TokenType = "urn:ietf:params:oauth:token-type:id_token"
-	TokenTypeJWT     TokenType = "urn:ietf:params:oauth:token-type:jwt"
-	TokenTypeSAML2   TokenType = "urn:ietf:params:oauth:token-type:saml2"
+	TokenTypeAccess  TokenType = "urn:ietf:params:oauth:token-type:access_token"  // #nosec G101 -- a name
+	TokenTypeRefresh TokenType = "urn:ietf:params:oauth:token-type:refresh_token" // #nosec G101 -- a name
+	TokenTypeID      TokenType = "urn:ietf:params:oauth:token-type:id_token"      // #nosec G101 -- a name
+	TokenTypeJWT     TokenType = "urn:ietf:params:oauth:token-type:jwt"           // #nosec G101 -- a name
+	TokenTypeSAML2   TokenType = "urn:ietf:params:oauth:token-type:saml2"         // #nosec G101 -- a name
 	// TokenTypeTxn is a transaction token (Transaction Tokens section 7.3).
-	TokenTypeTxn TokenType = "urn:ietf:params:oauth:token-type:txn_token"
+	TokenTypeTxn TokenType = "urn:ietf:params:oauth:token-type:txn_token" // #nosec G101 -- a name
 )
 
 // Actor is who acts for a subject, and for whom that one acted before: the "act" claim (RFC 8693 section 4.1).

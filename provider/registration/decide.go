@@ -28,6 +28,7 @@ func (e *endpoint) decide(r *http.Request, c *oauth.Client, statement *policy.So
 		Request: policy.Request{ID: web.RequestID(ctx), Door: string(web.DoorOf(ctx)), Time: e.Clock(), Profile: string(e.Bounds.InForce)},
 		Client: policy.Client{
 			ID: c.ID, Name: c.Name, AuthMethod: string(c.AuthMethod), GrantTypes: c.GrantTypes, Scope: c.Scopes(), Resources: c.Resources,
+			Introspects: c.Introspects, TrustedFor: c.TrustedFor,
 		},
 		Certificate:  certificate,
 		Registration: &policy.Registration{Action: action, AdmittedBy: by, Metadata: said, SoftwareStatement: statement},

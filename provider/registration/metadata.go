@@ -34,7 +34,8 @@ type Bounds struct {
 	WithoutImplicit bool
 }
 
-// defaultEnc encrypts the content where a client names an alg only (OpenID Connect Registration section 2).
+// defaultEnc encrypts the content where a client names an alg only (OpenID Connect Registration section 2, RFC 9701
+// section 6, JARM section 3).
 const defaultEnc = "A128CBC-HS256"
 
 // statementMember is the one member that is not the client's own to say: its issuer signs it.
@@ -54,7 +55,8 @@ var metadata = []string{
 	"application_type", "contacts", "logo_uri", "client_uri", "policy_uri", "tos_uri", "software_id", "software_version",
 	statementMember, "subject_type", "sector_identifier_uri", "id_token_encrypted_response_alg",
 	"id_token_encrypted_response_enc", "userinfo_signed_response_alg", "userinfo_encrypted_response_alg",
-	"userinfo_encrypted_response_enc", "request_object_encryption_alg", "request_object_encryption_enc",
+	"userinfo_encrypted_response_enc", "introspection_encrypted_response_alg", "introspection_encrypted_response_enc",
+	"authorization_encrypted_response_alg", "authorization_encrypted_response_enc", "request_object_encryption_alg", "request_object_encryption_enc",
 	"default_max_age", "require_auth_time", "initiate_login_uri", "request_uris", "post_logout_redirect_uris",
 	"frontchannel_logout_uri", "frontchannel_logout_session_required", "backchannel_logout_uri",
 	"backchannel_logout_session_required",
@@ -159,7 +161,10 @@ func (e *endpoint) defaults(c *oauth.Client, given members) {
 	for _, jwe := range []struct {
 		alg string
 		enc *string
-	}{{c.IDTokenEncAlg, &c.IDTokenEncEnc}, {c.UserinfoEncAlg, &c.UserinfoEncEnc}, {c.RequestObjectEncAlg, &c.RequestObjectEncEnc}} {
+	}{
+		{c.IDTokenEncAlg, &c.IDTokenEncEnc}, {c.UserinfoEncAlg, &c.UserinfoEncEnc}, {c.RequestObjectEncAlg, &c.RequestObjectEncEnc},
+		{c.IntrospectionEncAlg, &c.IntrospectionEncEnc}, {c.ResponseEncAlg, &c.ResponseEncEnc},
+	} {
 		if jwe.alg != "" && *jwe.enc == "" {
 			*jwe.enc = defaultEnc
 		}
@@ -244,7 +249,7 @@ func (e *endpoint) keepSecret(ctx context.Context, c *oauth.Client) (secret oaut
 		return "", nil
 	}
 	if c.AuthMethod.UsesSecret() {
-		if secret, err = oauth.NewSecret(e.Random); err != nil {
+		if secret, err = clientauth.NewSecret(e.Random, c); err != nil {
 			return "", err
 		}
 	}

@@ -19,6 +19,7 @@ const everything = `{
 	"policy_uri": "https://app.example/policy", "tos_uri": "https://app.example/terms", "software_id": "s", "software_version": "1.2",
 	"subject_type": "pairwise", "id_token_signed_response_alg": "ES256", "id_token_encrypted_response_alg": "RSA-OAEP", "id_token_encrypted_response_enc": "A256GCM",
 	"userinfo_signed_response_alg": "PS256", "userinfo_encrypted_response_alg": "ECDH-ES", "request_object_encryption_alg": "RSA-OAEP-256",
+	"introspection_encrypted_response_alg": "RSA-OAEP", "authorization_encrypted_response_alg": "RSA-OAEP-256", "authorization_encrypted_response_enc": "A256GCM",
 	"request_object_encryption_enc": "A128GCM", "default_max_age": 0, "require_auth_time": true, "initiate_login_uri": "https://app.example/login",
 	"request_uris": ["https://app.example/r#x"], "post_logout_redirect_uris": ["https://app.example/out"],
 	"frontchannel_logout_uri": "https://app.example/front", "frontchannel_logout_session_required": true,
@@ -33,7 +34,8 @@ func TestAllOfOpenIDConnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	want["response_types"] = []any{"code", "id_token token"}
-	want["userinfo_encrypted_response_enc"] = "A128CBC-HS256" // OpenID Connect Registration section 2: its default
+	want["userinfo_encrypted_response_enc"] = "A128CBC-HS256"      // OpenID Connect Registration section 2: its default
+	want["introspection_encrypted_response_enc"] = "A128CBC-HS256" // RFC 9701 section 6, too
 	want["resources"] = []any{"https://rs.example"}
 	h := newHouse()
 	check := func(name string, r reply, status int) {

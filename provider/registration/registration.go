@@ -202,7 +202,7 @@ func (e *endpoint) remove(r *http.Request, id string) (answer, error) {
 	}
 	client := *seen
 	client.Disabled, client.Removed, client.RegistrationToken = true, true, ""
-	client.SecretHash, client.SecretSealed, client.JWKS, client.JWKSURI = "", nil, nil, ""
+	client.SecretHash, client.SecretSealed, client.Former, client.JWKS, client.JWKSURI = "", nil, nil, nil, ""
 	if err := e.commit(r.Context(), audit.ClientRemoved, client.ID, map[string]any{}, oauth.ReplaceClient{Client: client, Seen: *seen}); err != nil {
 		return answer{}, err
 	}

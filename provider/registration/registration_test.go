@@ -182,6 +182,8 @@ func TestRegister(t *testing.T) {
 		"grant_types": ["urn:openid:params:grant-type:ciba"], "response_types": [], "logo_uri": "https://x/", "contacts": null, "unknown": 1, "software_statement": "from nobody",
 		"client_id": "mine", "profile": "openid", "introspects": ["https://rs.example"], "disabled": true, "removed": true,
 		"client_secret_hash": "x", "registration_access_token_digest": "x", "CLIENT_NAME": "shouted", "scope": null,
+		"trusted_for": ["urn:ietf:params:oauth:grant-type:jwt-bearer"], "transaction_token_audiences": ["bank"], "access_token_lifetime": 5,
+		"access_token_format": "opaque", "rotate_refresh_tokens": false, "former_client_secret": {"hash": "x", "until": "2099-01-01T00:00:00Z"},
 		"backchannel_token_delivery_mode": "poll", "tls_client_certificate_bound_access_tokens": true}`)
 	if r.Code != http.StatusCreated || r.Header().Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d %v %s", r.Code, r.Header(), r.Body)
@@ -321,7 +323,9 @@ func TestRead(t *testing.T) {
 func TestUpdate(t *testing.T) {
 	h := newHouse()
 	seen := h.clients["app"]
-	r := h.send(http.MethodPut, "/register/app", own, `{"client_id":"app","client_name":"New","redirect_uris":["https://new.example/cb"],"client_secret":"`+strings.Repeat("s", 43)+`"}`)
+	seen.TrustedFor, seen.TrustDomains, seen.AccessTokenLifetime = []string{"urn:bank:batch"}, []string{"bank"}, 60 // an operator's to say, and kept
+	h.clients["app"] = seen
+	r := h.send(http.MethodPut, "/register/app", own, `{"client_id":"app","trusted_for":["password"],"access_token_lifetime":3600,"client_name":"New","redirect_uris":["https://new.example/cb"],"client_secret":"`+strings.Repeat("s", 43)+`"}`)
 	if r.Code != http.StatusOK || r.json["client_secret"] != nil || r.json["registration_access_token"] != own {
 		t.Fatalf("%d %s", r.Code, r.Body)
 	}
@@ -333,6 +337,9 @@ func TestUpdate(t *testing.T) {
 	}
 	if e := h.committed[1].(oauth.RecordAudit).Entry; e.Event != "client.updated" || e.ClientID != "app" {
 		t.Errorf("%+v", e)
+	}
+	if told := h.asked[0].Client; !slices.Equal(told.TrustedFor, seen.TrustedFor) || !slices.Equal(told.Introspects, seen.Introspects) {
+		t.Errorf("policy was told %+v", told)
 	}
 }
 
@@ -380,11 +387,13 @@ func TestUpdateRefuses(t *testing.T) {
 func TestRemove(t *testing.T) {
 	h := newHouse()
 	seen := h.clients["app"]
+	seen.Former = &oauth.FormerSecret{Hash: "sha256$x", Until: now.Add(time.Hour)}
+	h.clients["app"] = seen
 	if r := h.send(http.MethodDelete, "/register/app", own, ""); r.Code != http.StatusNoContent || r.Body.Len() > 0 {
 		t.Fatalf("%d %s", r.Code, r.Body)
 	}
 	want := seen
-	want.Disabled, want.Removed, want.RegistrationToken, want.SecretHash = true, true, "", ""
+	want.Disabled, want.Removed, want.RegistrationToken, want.SecretHash, want.Former = true, true, "", "", nil
 	if diff := cmp.Diff(oauth.ReplaceClient{Client: want, Seen: seen}, h.committed[0]); diff != "" {
 		t.Error(diff)
 	}
@@ -441,7 +450,11 @@ func TestMethods(t *testing.T) {
 
 // Each member of oauth.Client is either the client's to say or, here, known not to be.
 func TestEveryMemberIsDecided(t *testing.T) {
-	notTheirs := []string{"client_id", "disabled", "profile", "client_secret_hash", "client_secret_sealed", "introspects", "created_at", "registration_access_token_digest", "removed"}
+	notTheirs := []string{
+		"client_id", "disabled", "profile", "client_secret_hash", "client_secret_sealed", "introspects", "created_at", "registration_access_token_digest", "removed",
+		"former_client_secret", "trusted_for", "transaction_token_audiences", "access_token_format", "access_token_signing_alg",
+		"access_token_lifetime", "id_token_lifetime", "refresh_token_lifetime", "require_offline_access", "rotate_refresh_tokens",
+	}
 	var have []string
 	for field := range reflect.TypeFor[oauth.Client]().Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")

@@ -117,7 +117,8 @@ const (
 
 var (
 	endpointLabel = Label{Name: "endpoint", Values: []string{
-		"token", "introspection", "revocation", "userinfo", "pushed_authorization", "backchannel_authentication", "grants", "registration",
+		"token", "introspection", "revocation", "userinfo", "pushed_authorization", "backchannel_authentication",
+		"device_authorization", "device", "grants", "registration",
 		"authorization", "resume", "login", "consent", "approvals", "pages", "jwks", "metadata", Other,
 	}}
 	doorLabel   = Label{Name: "door", Values: []string{"main", "mtls"}}
@@ -136,7 +137,9 @@ var (
 		"invalid_client_metadata", "method_not_allowed", "not_found", "payload_too_large", Other,
 	}}
 	grantLabel = Label{Name: "grant_type", Values: []string{
-		"authorization_code", "implicit", "client_credentials", "refresh_token", "urn:openid:params:grant-type:ciba", Other,
+		"authorization_code", "implicit", "client_credentials", "refresh_token", "urn:openid:params:grant-type:ciba", "password",
+		"urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange",
+		"urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:saml2-bearer", Other,
 	}}
 	authMethodLabel = Label{Name: "auth_method", Values: []string{
 		"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", "client_secret_basic", "client_secret_post",

@@ -41,7 +41,7 @@ type Telemetry struct {
 
 // precreated bounds the series of a metric that exist before they are first used. A counter that appears with the
 // value 1 shows no increase, so what alerts watch has to be there from the start.
-const precreated = 48
+const precreated = 96
 
 // buckets are seconds: a signature in memory, a commit, a slow database, a time limit.
 var buckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
