@@ -57,7 +57,7 @@ func (p *Provider) parts() (s parts, err error) {
 	}
 	s.issuer = issue.New(issue.Options{
 		Issuer: c.Issuer, Signer: d.Keys, Random: d.Random, Algs: c.Keys.SigningAlgs(),
-		Subjects: issue.Subjects{Salt: salt}, ClientKeys: s.auth.Keys,
+		Subjects: issue.Subjects{Salt: salt}, ClientKeys: s.auth.Keys, AnonymousDomains: c.TransactionTokens.anonymous(),
 	})
 	if s.reader, err = issue.NewReader(c.Issuer, resource.LocalKeys(d.Keys.KeySet), d.Store, d.Clock); err != nil {
 		return s, err

@@ -206,3 +206,14 @@ func (t TransactionTokensConfig) lifetimes() map[string]time.Duration {
 	}
 	return all
 }
+
+// anonymous are the trust domains whose transaction tokens do not say who issued them.
+func (t TransactionTokensConfig) anonymous() []string {
+	var all []string
+	for _, d := range t.TrustDomains {
+		if !d.NamesIssuer() {
+			all = append(all, d.Audience)
+		}
+	}
+	return all
+}
