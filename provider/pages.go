@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,6 +58,9 @@ func (p *Provider) pages(h *handlers, s parts, tokens *token.Endpoint, devices *
 		return err
 	}
 	h.interaction, p.languages = pages.Handler(), pages.Languages()
+	if devices != nil {
+		h.device, h.devicePicture = pages.Device(), http.HandlerFunc(devices.ServePicture)
+	}
 	return p.authorization(h, s, sessions, pages, tokens)
 }
 

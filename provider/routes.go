@@ -19,7 +19,8 @@ const (
 	pathDevelopment   = "/ciba/development/"
 	pathInitiate      = "/initiate_login"
 	pathConfirmLogout = "/end_session/confirm"
-	pathDevice        = "/device"        // the page at which users enter the code of a device; its parts are below it
+	pathDevice        = "/device" // the page at which users enter the code of a device; its parts are below it
+	pathDevicePicture = "/device/qr"
 	pathArchivedJWKS  = "/jwks/archived" // the keys that have retired
 
 	pathWellKnown    = "/.well-known/"
@@ -34,7 +35,8 @@ type handlers struct {
 	// nil where the configuration has them off
 	backchannel, development, grants, register        http.Handler
 	endSession, confirmLogout, checkSession, initiate http.Handler
-	deviceAuthorization, device, archivedJWKS         http.Handler
+	deviceAuthorization, device, devicePicture        http.Handler
+	archivedJWKS                                      http.Handler
 }
 
 // routes is the whole route table, the busiest first.
@@ -64,9 +66,8 @@ func routes(h handlers, at Endpoints, log *slog.Logger) http.Handler {
 	on(router, log, pathOpenIDConfig, h.metadata, http.MethodGet, http.MethodHead)
 	on(router, log, pathServerConfig, h.metadata, http.MethodGet, http.MethodHead)
 	below(router, pathInteraction, h.interaction)
-	if h.device != nil {
-		router.Handle(pathDevice, h.device)
-	}
+	on(router, log, pathDevice, h.device, http.MethodGet, http.MethodPost)
+	on(router, log, pathDevicePicture, h.devicePicture, http.MethodGet, http.MethodHead)
 	below(router, pathDevice+"/", h.device)
 	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		web.WriteError(w, r, log, oauth.Errorf(oauth.NotFound, notFoundText))
